@@ -1,0 +1,1 @@
+"""Correlation headers on every response."""
