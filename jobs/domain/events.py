@@ -27,6 +27,5 @@ class Cause(StrEnum):
     JOB_MAX_TTL = "jobMaxTTL"
     TASK_FAILED = "taskFailed"
     TASK_MAX_TTL = "taskMaxTTL"
-    JOB_FAILED = "jobFailed"
     HALTING_ERROR = "haltingError"
     REVERT_FAILED = "revertFailed"

@@ -83,18 +83,17 @@ JOB_MOVES: dict[JobStatus, frozenset[JobStatus]] = {
 
 TASK_MOVES: dict[TaskStatus, frozenset[TaskStatus]] = {
     T.PENDING: frozenset({T.WORKING, T.COMPLETED, T.FAILED, T.CANCELLED}),
-    T.WORKING: frozenset(
-        {T.COMPLETED, T.FAILED, T.CANCELLING, T.CANCELLED, T.REVERTING, T.REVERTED, T.REVERT_FAILED}
-    ),
+    T.WORKING: frozenset({T.COMPLETED, T.FAILED, T.CANCELLING, T.CANCELLED, T.REVERTING, T.REVERTED, T.REVERT_FAILED}),
     T.COMPLETED: frozenset({T.REVERTING, T.REVERTED, T.REVERT_FAILED}),
     T.FAILED: frozenset({T.REVERTING, T.REVERTED, T.REVERT_FAILED}),
     T.CANCELLING: frozenset({T.FAILED, T.CANCELLED, T.REVERTING, T.REVERTED, T.REVERT_FAILED}),
     T.CANCELLED: frozenset({T.REVERTING, T.REVERTED, T.REVERT_FAILED}),
     T.REVERTING: frozenset({T.REVERTED, T.REVERT_FAILED}),
-    T.REVERT_FAILED: frozenset({T.CANCELLING, T.REVERTING, T.REVERTED}),
+    T.REVERT_FAILED: frozenset({T.CANCELLING, T.CANCELLED, T.REVERTED}),
     T.REVERTED: frozenset({T.REVERTING}),
 }
-"""Every move of a task that exists, whoever makes it. `reverted → reverting` is a late result's one further revert."""
+"""Every move of a task that exists, whoever makes it. `revertFailed → cancelling | cancelled` is an operator's retry,
+which lets the undoing begin again; `reverted → reverting` is for work that came after its revert had found nothing."""
 
 JOB_CLIENT_STATUSES = frozenset({J.PENDING, J.WORKING, J.COMPLETED, J.FAILED})
 TASK_CLIENT_STATUSES = frozenset({T.PENDING, T.WORKING, T.COMPLETED, T.FAILED, T.CANCELLED, T.REVERTED})

@@ -39,8 +39,7 @@ class Call(models.Model):
             one_of("status", CallStatus, "call_status_known"),
             one_of("action", CallAction, "call_action_known"),
             models.CheckConstraint(
-                condition=~models.Q(status="running")
-                | models.Q(lease_until__isnull=False, lease_token__isnull=False),
+                condition=~models.Q(status="running") | models.Q(lease_until__isnull=False, lease_token__isnull=False),
                 name="call_running_has_lease",
             ),
         ]

@@ -37,6 +37,6 @@ class JobEvent(models.Model):
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Insert; a second save is a bug, for history is only ever added to."""
-        if self.pk is not None:
+        if not self._state.adding:
             raise TypeError("A job's history is append-only.")
         super().save(*args, **kwargs)

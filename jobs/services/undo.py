@@ -1,0 +1,189 @@
+"""Revert Them All: begins it, takes its next steps, and ends it. The plan itself is `jobs.domain.undo`."""
+
+from collections.abc import Callable
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from jobs.domain.events import Cause, EventKind
+from jobs.domain.states import CallAction, CallStatus, JobStatus, Reason, TaskStatus, end_after_undo
+from jobs.domain.undo import Steps, TaskFacts, all_undone, next_steps
+from jobs.models import Call, Job, Task
+from jobs.services import history
+from jobs.services.history import CHOREO
+from jobs.services.locks import lock_job
+from jobs.services.transitions import move_job, move_task
+from jobs.services.wake import wake_after_commit
+
+NOTHING_TO_UNDO = "nothing-to-undo"
+"""The outcome of a call that was answered 404 or 410: done, for the service knows of nothing."""
+
+
+def begin(job: Job, reason: Reason, *, actor: str, now: datetime, cause: Cause = Cause.NONE) -> None:
+    """Take a locked, live job to `cancelling` for this reason, and take the first steps of its undoing."""
+    move_job(job, JobStatus.CANCELLING, actor=actor, now=now, cause=cause, reason=reason)
+    advance(job, now)
+
+
+def advance(job: Job, now: datetime) -> None:
+    """Under the job's lock: take every step that can be taken now, and end the job when nothing is left.
+
+    Safe to call at any time and any number of times; on a job that has ended it only sees to late work.
+    """
+    while True:
+        tasks = {task.task_id: task for task in job.tasks.select_related("service").prefetch_related("calls")}
+        for task in tasks.values():
+            task.job = job
+        steps = next_steps(facts(task) for task in tasks.values())
+        if not _apply(steps, tasks, now):
+            break
+    if steps.finished and job.status == JobStatus.CANCELLING:
+        undone = all_undone(TaskStatus(task.status) for task in tasks.values())
+        end = end_after_undo(Reason(job.reason), all_undone=undone)
+        move_job(job, end, actor=CHOREO, now=now)
+
+
+def facts(task: Task) -> TaskFacts:
+    """A stored task as the plan sees it; uses the prefetched `calls`."""
+    cancel = next((call.status for call in task.calls.all() if call.action == CallAction.CANCEL), None)
+    return TaskFacts(
+        id=task.task_id,
+        status=TaskStatus(task.status),
+        state_changed=task.state_changed,
+        started_at=task.started_at,
+        caused_by=task.caused_by,
+        has_cancel_url=bool(task.cancel_url),
+        has_revert_url=bool(task.revert_url),
+        cancel=CallStatus(cancel) if cancel else None,
+    )
+
+
+def settle_call(call_id: int, lease_token: UUID, *, done: bool, outcome: str, now: datetime) -> bool:
+    """Record for good how a claimed call ended, move its task, and go on with the job's undoing.
+
+    False, and nothing changed, when that claim no longer holds: another worker has it, or the service's own report
+    made the call needless.
+    """
+    with transaction.atomic():
+        job = lock_job(Call.objects.values_list("job_id", flat=True).get(pk=call_id))
+        call = Call.objects.select_related("task").get(pk=call_id)
+        if call.status != CallStatus.RUNNING or call.lease_token != lease_token:
+            return False
+        call.task.job = job
+        if done and outcome == NOTHING_TO_UNDO and _work_came_meanwhile(call):
+            begin_call(call.task, CallAction(call.action), now)
+            return True
+        _close(call, CallStatus.DONE if done else CallStatus.FAILED, outcome, now)
+        _move_called_task(call, done=done, outcome=outcome, now=now)
+        advance(job, now)
+        return True
+
+
+def settled_by_report(task: Task, action: CallAction, now: datetime) -> None:
+    """The service itself reported what this call asks for: close the call, so that it is not made (again)."""
+    for call in task.calls.filter(action=action, status__in=[CallStatus.PENDING, CallStatus.RUNNING]):
+        call.task = task
+        _close(call, CallStatus.DONE, "reported", now)
+
+
+def begin_call(task: Task, action: CallAction, now: datetime) -> None:
+    """Make the one call of this kind that a task may have due now; an earlier one begins again under the same key."""
+    Call.objects.update_or_create(
+        task=task,
+        action=action,
+        defaults={
+            "status": CallStatus.PENDING,
+            "outcome": "",
+            "attempts_made": 0,
+            "poll_url": "",
+            "next_at": now,
+            "lease_until": None,
+            "lease_token": None,
+            "settled_at": None,
+            "reason": task.job.reason,
+        },
+        create_defaults={"job": task.job, "reason": task.job.reason, "next_at": now, "created_at": now},
+    )
+    wake_after_commit("jobs.sweep_calls")
+
+
+def prepare_retry(job: Job, *, actor: str, now: datetime) -> None:
+    """Take every task of a revertFailed job that is not undone back to where its undoing can begin again."""
+    for task in job.tasks.filter(status=TaskStatus.REVERT_FAILED):
+        task.job = job
+        if task.state_changed or not task.cancel_url:
+            move_task(task, TaskStatus.CANCELLED, actor=actor, now=now, why="retry")
+        else:
+            move_task(task, TaskStatus.CANCELLING, actor=actor, now=now, why="retry")
+            begin_call(task, CallAction.CANCEL, now)
+
+
+def _apply(steps: Steps, tasks: dict[UUID, Task], now: datetime) -> bool:
+    """Take the steps; True when what they changed may make further ones possible at once."""
+    each: list[tuple[list[UUID], Callable[[Task, datetime], None]]] = [
+        (steps.record_cancelled, _record_cancelled),
+        (steps.call_cancel, _call_cancel),
+        (steps.call_revert, _call_revert),
+        (steps.give_up, _give_up),
+    ]
+    for ids, step in each:
+        for task_id in ids:
+            step(tasks[task_id], now)
+    return bool(steps.record_cancelled or steps.give_up)
+
+
+def _record_cancelled(task: Task, now: datetime) -> None:
+    move_task(task, TaskStatus.CANCELLED, actor=CHOREO, now=now)
+
+
+def _call_cancel(task: Task, now: datetime) -> None:
+    move_task(task, TaskStatus.CANCELLING, actor=CHOREO, now=now)
+    begin_call(task, CallAction.CANCEL, now)
+
+
+def _call_revert(task: Task, now: datetime) -> None:
+    move_task(task, TaskStatus.REVERTING, actor=CHOREO, now=now)
+    begin_call(task, CallAction.REVERT, now)
+
+
+def _give_up(task: Task, now: datetime) -> None:
+    why = "it gave no revert URL" if task.state_changed else "it could not be cancelled"
+    move_task(task, TaskStatus.REVERT_FAILED, actor=CHOREO, now=now, cause=Cause.REVERT_FAILED, why=why)
+
+
+def _close(call: Call, status: CallStatus, outcome: str, now: datetime) -> None:
+    Call.objects.filter(pk=call.pk).update(
+        status=status, outcome=outcome, settled_at=now, lease_until=None, lease_token=None
+    )
+    task = call.task
+    history.record(
+        task.job,
+        EventKind.CALL_SETTLED,
+        actor=CHOREO,
+        now=now,
+        task=task,
+        action=call.action,
+        status=status,
+        outcome=outcome,
+    )
+
+
+def _move_called_task(call: Call, *, done: bool, outcome: str, now: datetime) -> None:
+    """What the end of a call makes of its task; a failed cancel is left to the plan, which may still revert."""
+    task = call.task
+    if call.action == CallAction.CANCEL:
+        if done and task.status == TaskStatus.CANCELLING:
+            move_task(task, TaskStatus.CANCELLED, actor=CHOREO, now=now)
+    elif task.status == TaskStatus.REVERTING and done:
+        move_task(task, TaskStatus.REVERTED, actor=CHOREO, now=now)
+    elif task.status == TaskStatus.REVERTING:
+        move_task(task, TaskStatus.REVERT_FAILED, actor=CHOREO, now=now, cause=Cause.REVERT_FAILED, why=outcome)
+
+
+def _work_came_meanwhile(call: Call) -> bool:
+    """Did the late result arrive after the attempt that found nothing to revert had begun?"""
+    if call.action != CallAction.REVERT or call.task.late_at is None:
+        return False
+    last = call.attempts.order_by("-id").values_list("started_at", flat=True).first()
+    return last is not None and last < call.task.late_at
