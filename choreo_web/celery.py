@@ -20,10 +20,12 @@ def _every(seconds: float, task: str) -> dict[str, object]:
     return {"task": task, "schedule": seconds, "options": {"expires": max(5.0, 3 * seconds)}}
 
 
-app.conf.beat_schedule = {
-    "sweep-deadlines": _every(settings.CHOREO_SWEEP_SECONDS, "jobs.sweep_deadlines"),
-    "sweep-calls": _every(settings.CHOREO_SWEEP_SECONDS, "jobs.sweep_calls"),
-    "sweep-incidents": _every(settings.CHOREO_SWEEP_SECONDS, "escalation.sweep_incidents"),
-    "sweep-notifications": _every(settings.CHOREO_SWEEP_SECONDS, "escalation.sweep_notifications"),
-    "audit-jobs": _every(30.0, "jobs.audit"),
-}
+@app.on_after_configure.connect  # only then: this module is imported while the settings are still being read
+def _schedule(sender: Celery, **_: object) -> None:
+    sender.conf.beat_schedule = {
+        "sweep-deadlines": _every(settings.CHOREO_SWEEP_SECONDS, "jobs.sweep_deadlines"),
+        "sweep-calls": _every(settings.CHOREO_SWEEP_SECONDS, "jobs.sweep_calls"),
+        "sweep-incidents": _every(settings.CHOREO_SWEEP_SECONDS, "escalation.sweep_incidents"),
+        "sweep-notifications": _every(settings.CHOREO_SWEEP_SECONDS, "escalation.sweep_notifications"),
+        "audit-jobs": _every(30.0, "jobs.audit"),
+    }

@@ -1,13 +1,18 @@
 """Every setting of Choreo, read from the environment in this one file; a bad value stops the start and says why."""
 
 import secrets
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import environ
-import structlog
 from django.core.exceptions import ImproperlyConfigured
+from django.templatetags.static import static
+from django.utils.csp import CSP
+
+from choreo_web.logs import configure as configure_logs
+from choreo_web.theme import INDIGO
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -58,10 +63,8 @@ def _secret_key(folder: Path) -> str:
         candidate = folder / f".secret-key-{secrets.token_hex(4)}"
         candidate.touch(mode=0o600)
         candidate.write_text(secrets.token_urlsafe(50))
-        try:
+        with suppress(FileExistsError):
             path.hardlink_to(candidate)  # atomic: of two processes that start at once, one key wins
-        except FileExistsError:
-            pass
         candidate.unlink()
     return path.read_text().strip()
 
@@ -84,6 +87,7 @@ CHOREO_SMS_URL = _url("CHOREO_SMS_URL", "console://", {"twilio", "kannel", "cons
 CHOREO_SMS_FALLBACK_URL = _url("CHOREO_SMS_FALLBACK_URL", "", {"twilio", "kannel", "console"})
 CHOREO_ONCALL_EMAIL = env.str("CHOREO_ONCALL_EMAIL", default="")
 CHOREO_ONCALL_SMS = env.str("CHOREO_ONCALL_SMS", default="")
+CHOREO_ADMIN_PASSWORD = env.str("CHOREO_ADMIN_PASSWORD", default="")  # of the first operator, at the first start
 CHOREO_MAIL_FROM = env.str("CHOREO_MAIL_FROM", default="Choreo <choreo@localhost>")
 
 # --- Django -----------------------------------------------------------------------------------------------------------
@@ -94,7 +98,18 @@ ALLOWED_HOSTS = [
 CSRF_TRUSTED_ORIGINS = [CHOREO_PUBLIC_URL]
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = CHOREO_PUBLIC_URL.startswith("https://")
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _bool("CHOREO_BEHIND_PROXY") else None
+SILENCED_SYSTEM_CHECKS = ["security.W004", "security.W008"]  # TLS ends at a proxy: HSTS and redirects are its affair
 X_FRAME_OPTIONS = "DENY"
+SECURE_CSP = {
+    "default-src": [CSP.SELF],
+    "script-src": [CSP.SELF, CSP.NONCE, CSP.UNSAFE_EVAL],  # Unfold's Alpine evaluates its attributes
+    "style-src": [CSP.SELF, CSP.UNSAFE_INLINE],  # Unfold's theme and bars that are as wide as a number
+    "img-src": [CSP.SELF, "data:"],
+    "object-src": [CSP.NONE],
+    "base-uri": [CSP.NONE],
+    "form-action": [CSP.SELF],
+    "frame-ancestors": [CSP.SELF],
+}
 SECURE_REFERRER_POLICY = "same-origin"
 ROOT_URLCONF = "choreo_web.urls"
 WSGI_APPLICATION = "choreo_web.wsgi.application"
@@ -110,6 +125,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = CHOREO_MAX_BODY_BYTES + 1024 * 1024
 
 INSTALLED_APPS = [
     "unfold",
+    "unfold.contrib.filters",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -133,6 +149,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django.middleware.csp.ContentSecurityPolicyMiddleware",
 ]
 TEMPLATES: list[dict[str, Any]] = [
     {
@@ -142,6 +159,7 @@ TEMPLATES: list[dict[str, Any]] = [
         "OPTIONS": {
             "context_processors": [
                 "django.template.context_processors.request",
+                "django.template.context_processors.csp",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
             ]
@@ -154,7 +172,6 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 STATIC_URL = "static/"
-STATIC_ROOT = DATA_DIR / "static"
 WHITENOISE_USE_FINDERS = True  # assets come out of the installed packages: nothing to collect before the first start
 
 # --- Database ---------------------------------------------------------------------------------------------------------
@@ -180,7 +197,7 @@ DATABASES = {"default": _database}
 
 # --- Celery -----------------------------------------------------------------------------------------------------------
 REDIS_URL = _url("REDIS_URL", "", {"redis", "rediss", "unix"})
-CELERY_BROKER_URL = REDIS_URL or "memory://"
+CELERY_BROKER_URL = REDIS_URL or "memory://localhost/"
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
     # Rows are the queue, so nothing waits for a lost message: redeliver early, and let no dead peer hold a socket.
     {"visibility_timeout": 300, "socket_timeout": 5, "socket_connect_timeout": 2, "socket_keepalive": True}
@@ -238,10 +255,11 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TITLE": "Choreo",
-    "DESCRIPTION": "Progress, deadlines, reverts and calls for help for services that work together without a conductor.",
+    "DESCRIPTION": "Progress, deadlines, reverts and calls for help for services that have no conductor.",
     "VERSION": "1.0.0",
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
+    "DEFAULT_GENERATOR_CLASS": "jobs.api.openapi.document.Generator",
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
@@ -253,42 +271,21 @@ UNFOLD: dict[str, Any] = {
     "SITE_HEADER": "Choreo",
     "SITE_SUBHEADER": "see, bound and undo",
     "SITE_SYMBOL": "hub",
+    "SITE_URL": None,
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
+    "DASHBOARD_CALLBACK": "choreo_web.navigation.dashboard",
+    "SIDEBAR": {"show_search": True, "navigation": "choreo_web.navigation.sidebar"},
+    "STYLES": [lambda request: static("jobs/operator.css")],
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("jobs/favicon.svg")},
+    ],
+    "SCRIPTS": [lambda request: static("jobs/operator.js")],
+    "COLORS": {"primary": INDIGO},
 }
 
-# --- Logging: one line an event, as JSON where a machine reads it ------------------------------------------------------
-LOGGING: dict[str, Any] = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "structured": {
-            "()": structlog.stdlib.ProcessorFormatter,
-            "processor": structlog.processors.JSONRenderer()
-            if _choice("CHOREO_LOG_FORMAT", "console", {"console", "json"}) == "json"
-            else structlog.dev.ConsoleRenderer(colors=False),
-            "foreign_pre_chain": [
-                structlog.stdlib.add_log_level,
-                structlog.processors.TimeStamper(fmt="iso", utc=True),
-            ],
-        }
-    },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "structured"}},
-    "root": {"handlers": ["console"], "level": env.str("CHOREO_LOG_LEVEL", default="INFO").upper()},
-    "loggers": {
-        "celery": {"level": "WARNING"},
-        "httpx": {"level": "WARNING"},
-        "waitress.queue": {"level": "ERROR"},
-    },
-}
-structlog.configure(
-    processors=[
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-    ],
-    logger_factory=structlog.stdlib.LoggerFactory(),
-    wrapper_class=structlog.stdlib.BoundLogger,
-    cache_logger_on_first_use=True,
+# --- Logging ----------------------------------------------------------------------------------------------------------
+LOGGING = configure_logs(
+    _choice("CHOREO_LOG_FORMAT", "console", {"console", "json"}),
+    _choice("CHOREO_LOG_LEVEL", "INFO", {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}),
 )

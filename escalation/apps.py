@@ -1,5 +1,7 @@
 """Django's name for the app."""
 
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
@@ -8,3 +10,7 @@ class EscalationConfig(AppConfig):
 
     name = "escalation"
     verbose_name = "Calls for help"
+
+    def ready(self) -> None:
+        """Have the settings of alerts checked at every start."""
+        import_module("escalation.transports.checks")

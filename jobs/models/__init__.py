@@ -6,6 +6,7 @@ from jobs.models.history import JobEvent
 from jobs.models.job import Job, JobProgress
 from jobs.models.reports import ErrorReport
 from jobs.models.state import StateRevision, VocabularyTerm
+from jobs.models.sweeps import SweepBeat
 from jobs.models.task import Task
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "Service",
     "ServiceToken",
     "StateRevision",
+    "SweepBeat",
     "Task",
     "VocabularyTerm",
 ]

@@ -6,12 +6,12 @@ row first, so that no two writers of one job can meet in another order. SQLite h
 """
 
 from collections.abc import Collection
-from datetime import datetime
-from uuid import UUID
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
 
 from jobs.domain.errors import NotFound
-from jobs.domain.states import JobStatus
-from jobs.models import Job
+from jobs.domain.states import CallStatus, JobStatus
+from jobs.models import Call, Job
 
 
 def find_job(job_id: UUID) -> Job | None:
@@ -35,3 +35,21 @@ def next_overdue_job(now: datetime, skip: Collection[UUID]) -> Job | None:
         .order_by("deadline_at")
         .first()
     )
+
+
+def claim_call(now: datetime, lease: timedelta) -> Call | None:
+    """The call that is due the longest and that nobody else is at, made this caller's own until `now + lease`; None
+    if none is due. With its task and service.
+
+    Due is what is pending at or after its time, and what a worker left running that died. The call's row alone is
+    locked, and nothing after it in this transaction may lock a job: this is the one place that begins with the call.
+    """
+    free = Call.objects.select_for_update(skip_locked=True, of=("self",)).select_related("task__service")
+    lost = free.filter(status=CallStatus.RUNNING, lease_until__lte=now)
+    due = free.filter(status=CallStatus.PENDING, next_at__lte=now)
+    call = lost.order_by("next_at", "id").first() or due.order_by("next_at", "id").first()
+    if call is None:
+        return None
+    call.status, call.lease_until, call.lease_token = CallStatus.RUNNING, now + lease, uuid4()
+    call.save(update_fields=["status", "lease_until", "lease_token"])
+    return call

@@ -235,7 +235,7 @@ def _mark_late(report: _Report, task: Task, asked: TaskStatus) -> None:
         move_task(task, asked, actor=report.service.name, now=report.now)
     elif task.status == TaskStatus.REVERTED and _found_nothing(task):
         move_task(task, TaskStatus.REVERTING, actor=history.CHOREO, now=report.now, why="late work")
-        undo.begin_call(task, CallAction.REVERT, report.now)
+        undo.begin_call(task, CallAction.REVERT, report.now, new_key=True)
 
 
 def _found_nothing(task: Task) -> bool:

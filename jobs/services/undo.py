@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.db import transaction
 
@@ -72,7 +72,7 @@ def settle_call(call_id: int, lease_token: UUID, *, done: bool, outcome: str, no
             return False
         call.task.job = job
         if done and outcome == NOTHING_TO_UNDO and _work_came_meanwhile(call):
-            begin_call(call.task, CallAction(call.action), now)
+            begin_call(call.task, CallAction(call.action), now, new_key=True)
             return True
         _close(call, CallStatus.DONE if done else CallStatus.FAILED, outcome, now)
         _move_called_task(call, done=done, outcome=outcome, now=now)
@@ -87,8 +87,12 @@ def settled_by_report(task: Task, action: CallAction, now: datetime) -> None:
         _close(call, CallStatus.DONE, "reported", now)
 
 
-def begin_call(task: Task, action: CallAction, now: datetime) -> None:
-    """Make the one call of this kind that a task may have due now; an earlier one begins again under the same key."""
+def begin_call(task: Task, action: CallAction, now: datetime, *, new_key: bool = False) -> None:
+    """Make the one call of this kind that a task may have due now.
+
+    An earlier one begins again under its old key, so that a service which has done it need not do it twice; with
+    `new_key` it is asked anew, for a service may have kept "nothing to undo" as its answer to the old one.
+    """
     Call.objects.update_or_create(
         task=task,
         action=action,
@@ -102,6 +106,7 @@ def begin_call(task: Task, action: CallAction, now: datetime) -> None:
             "lease_token": None,
             "settled_at": None,
             "reason": task.job.reason,
+            **({"idempotency_key": uuid4()} if new_key else {}),
         },
         create_defaults={"job": task.job, "reason": task.job.reason, "next_at": now, "created_at": now},
     )

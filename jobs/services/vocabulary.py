@@ -53,7 +53,7 @@ def load_terms(document: dict[str, Any]) -> int:
 
     Returns the number of terms. Raises Invalid, with a pointer for each fault.
     """
-    terms = list(_alps_terms(document) if "alps" in document else _our_terms(document))
+    terms = list(alps_terms(document) if "alps" in document else _our_terms(document))
     with transaction.atomic():
         for pointer, name, values in terms:
             try:
@@ -74,7 +74,7 @@ def _our_terms(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, A
         yield pointer, term["property"], {field: term.get(member) for member, field in _MEMBERS.items()}
 
 
-def _alps_terms(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+def alps_terms(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """The semantic descriptors of an ALPS document (draft-amundsen-richardson-foster-alps-07); what describes
     transitions is not state and is left out. Our schema travels in an `ext` of the id `schema`."""
     alps = document["alps"]
@@ -101,6 +101,8 @@ def _alps_values(item: dict[str, Any], pointer: str) -> dict[str, Any]:
             values["schema"] = _embedded_schema(extension.get("value"), pointer)
         elif isinstance(extension, dict) and extension.get("id") == "absoluteByDefinition":
             values["absolute_by_definition"] = str(extension.get("value")).lower() == "true"
+        elif isinstance(extension, dict) and extension.get("id") == "searchable":
+            values["searchable"] = str(extension.get("value")).lower() == "true"
     return values
 
 

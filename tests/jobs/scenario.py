@@ -50,15 +50,11 @@ class Story:
     def put_job(self, by: str = "cart", **given: Any) -> Written[Job]:
         """PUT the job, as a whole."""
         values = dict.fromkeys(JOB_FIELDS) | {"name": "checkout", "max_ttl": 30} | given
-        return write_job(
-            self.job_id, self.service(by), values, create=True, precondition=NO_PRECONDITION, now=self.now
-        )
+        return write_job(self.job_id, self.service(by), values, create=True, precondition=NO_PRECONDITION, now=self.now)
 
     def patch_job(self, by: str = "cart", **given: Any) -> Written[Job]:
         """PATCH the job."""
-        return write_job(
-            self.job_id, self.service(by), given, create=False, precondition=NO_PRECONDITION, now=self.now
-        )
+        return write_job(self.job_id, self.service(by), given, create=False, precondition=NO_PRECONDITION, now=self.now)
 
     def put_task(self, name: str, by: str = "", cause: str = "", **given: Any) -> Written[Task]:
         """PUT a task, as a whole, by the service of its name; it can be called unless told otherwise."""

@@ -1,0 +1,1 @@
+"""Small systems that use Choreo, to run and to read."""
