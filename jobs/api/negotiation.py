@@ -1,6 +1,6 @@
 """Which representation a caller prefers (RFC 9110 §12): JSON for machines, the operator UI for people."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from django.conf import settings
@@ -58,14 +58,15 @@ class Negotiation(BaseContentNegotiation):
         return next(iter(parsers), None)
 
     def select_renderer(
-        self, request: Request, renderers: Sequence[BaseRenderer], format_suffix: str | None = None
+        self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
     ) -> tuple[BaseRenderer, str]:
         """The renderer and its media type. Raises NotAcceptable."""
-        accept = request.headers.get("Accept") or "*/*"
-        scored = [(quality(accept, str(renderer.media_type))[0], renderer) for renderer in renderers]
+        accept, renderers = request.headers.get("Accept") or "*/*", list(renderers)
+        offers = list(renderers)
+        scored = [(quality(accept, str(renderer.media_type))[0], renderer) for renderer in offers]
         best, renderer = max(scored, key=lambda pair: pair[0])
         if not best:
-            offered = ", ".join(str(renderer.media_type) for renderer in renderers)
+            offered = ", ".join(str(renderer.media_type) for renderer in offers)
             raise NotAcceptable(f"This resource is available as {offered}.")
         return renderer, str(renderer.media_type)
 

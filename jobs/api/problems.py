@@ -114,7 +114,7 @@ def _of_framework(request: HttpRequest, exc: exceptions.APIException) -> HttpRes
     if isinstance(exc, exceptions.NotAuthenticated | exceptions.AuthenticationFailed):
         headers["WWW-Authenticate"] = _challenge(exc)
     if isinstance(exc, exceptions.Throttled):
-        headers["Retry-After"] = str(max(1, round(exc.wait or 1)))
+        headers["Retry-After"] = str(max(1, round(getattr(exc, "wait", None) or 1)))
     if isinstance(exc, exceptions.ValidationError):
         return problem(request, catalogue.VALIDATION, "The body does not fit.", errors=pointers(exc.detail))
     kind = catalogue.UNAUTHORIZED if headers.get("WWW-Authenticate") else _BY_STATUS.get(exc.status_code)

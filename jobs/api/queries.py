@@ -130,7 +130,7 @@ def _text(query: QueryDict, name: str) -> str:
 def _time(query: QueryDict, name: str) -> datetime | None:
     if name not in query:
         return None
-    text = query[name].replace(" ", "+")  # a + that nobody encoded means a space in a query string
+    text = str(query[name]).replace(" ", "+")  # a + that nobody encoded means a space in a query string
     try:
         return _instant(text)
     except (ValueError, OverflowError):

@@ -1,4 +1,4 @@
-"""Races with real threads on PostgreSQL; SQLite has one writer at a time, so that the same calls run one by one there."""
+"""Races with real threads: on PostgreSQL row locks decide, on SQLite its one writer at a time."""
 
 import threading
 import uuid

@@ -171,7 +171,8 @@ def test_however_the_engine_looks_each_step_is_called_as_often_as_planned(
     minutes: list[int], repeats: int, naps: list[int]
 ) -> None:
     plan = plan_of(minutes, repeats)
-    now, step, due_at, called = NOW, 0, NOW, list[str]()
+    now, step, called = NOW, 0, list[str]()
+    due_at: datetime | None = NOW
     for nap in [*naps, *[10_000] * 40]:
         now += timedelta(minutes=nap)
         if due_at is None or due_at > now:
@@ -179,7 +180,7 @@ def test_however_the_engine_looks_each_step_is_called_as_often_as_planned(
         due = plan.due(step, due_at, now)
         assert due.step > step
         assert due.next_at is None or due.next_at >= now
-        step, due_at = due.step, due.next_at  # type: ignore[assignment]  # None ends the calling
+        step, due_at = due.step, due.next_at
         called += [person.name for person in due.people]
     assert due_at is None
     assert sorted(called) == sorted(f"P{n}" for n in range(len(minutes)) for _ in range(repeats + 1))

@@ -38,8 +38,7 @@ class Peer:
 def http_peer() -> Iterator[Peer]:
     """Run one on a free loopback port."""
     peer = Peer()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(peer))
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), _handler(peer))
     peer.url = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
@@ -50,6 +49,13 @@ def http_peer() -> Iterator[Peer]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Nothing: callers that hang up early are part of the tests."""
 
 
 def _handler(peer: Peer) -> type[BaseHTTPRequestHandler]:

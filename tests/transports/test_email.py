@@ -1,5 +1,6 @@
 """Email through a real SMTP server (aiosmtpd) that accepts, refuses, drops and hangs on request."""
 
+import asyncio
 import email
 import email.policy
 import threading
@@ -50,7 +51,7 @@ class Mailbox:
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         answer = self.answers["DATA"].pop(0) if self.answers["DATA"] else "250 OK"
         if answer == "drop":
-            assert server.transport is not None
+            assert isinstance(server.transport, asyncio.Transport)
             server.transport.abort()
             return "421 gone"
         if answer == "hang":

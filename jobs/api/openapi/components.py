@@ -7,7 +7,7 @@ from rest_framework import serializers
 from jobs.api.fields import Member
 from jobs.api.openapi import samples
 from jobs.api.serializers.base import Body
-from jobs.api.serializers.jobs import JobBody, PlanStepBody
+from jobs.api.serializers.jobs import MAX_STEPS, JobBody, PlanStepBody
 from jobs.api.serializers.parts import ErrorReportBody, LocationBody, TermBody
 from jobs.api.serializers.tasks import TaskBody
 from jobs.domain.states import JobStatus, OnTaskFailure, Reason, TaskStatus
@@ -55,7 +55,7 @@ def request_body(body: type[Body], *, patch: bool = False) -> JsonSchema:
 def _member(field: Any) -> JsonSchema:
     schema: JsonSchema
     if isinstance(field, serializers.ListSerializer):
-        schema = {"type": "array", "items": ref("PlanStep"), "maxItems": field.max_length}
+        schema = {"type": "array", "items": ref("PlanStep"), "maxItems": MAX_STEPS}
     else:
         assert isinstance(field, Member)
         schema = field.openapi()

@@ -69,7 +69,7 @@ class Generator(SchemaGenerator):
 
     def get_schema(self, request: Any = None, public: bool = True) -> JsonSchema:
         """OpenAPI 3.1 of every app whose views have an `operation`."""
-        document: JsonSchema = super().get_schema(request, public)
+        document: JsonSchema = super().get_schema(request, public)  # type: ignore[no-untyped-call]  # drf-spectacular's
         document["openapi"] = "3.1.0"
         document["servers"] = [{"url": settings.CHOREO_PUBLIC_URL}]
         document["paths"] = {_named(path): item for path, item in document["paths"].items()}
@@ -82,6 +82,11 @@ class Generator(SchemaGenerator):
             },
         }
         return document
+
+
+def document() -> JsonSchema:
+    """The document as it stands; it does not change while the process lives."""
+    return Generator().get_schema()  # type: ignore[no-untyped-call]  # its constructor has no annotations
 
 
 def _operation(said: Operation, description: str, method: str, path: str) -> JsonSchema:

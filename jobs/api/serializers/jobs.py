@@ -57,7 +57,9 @@ class JobBody(Body):
         allow_null=True,
         help_text="What a failed task does: cancel the job and revert its tasks (the default), or only alert.",
     )
-    jobPlan = PlanStepBody(many=True, source="plan", required=False, allow_null=True, max_length=MAX_STEPS)
+    jobPlan = serializers.ListSerializer[Any](
+        child=PlanStepBody(), source="plan", required=False, allow_null=True, max_length=MAX_STEPS
+    )
 
     def validate_jobPlan(self, value: Any) -> Any:
         """Plain objects, as they are stored."""

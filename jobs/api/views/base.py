@@ -10,9 +10,11 @@ from typing import Any, NoReturn, cast
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from rest_framework.exceptions import NotAuthenticated
+from rest_framework.parsers import BaseParser
 from rest_framework.permissions import BasePermission
-from rest_framework.renderers import JSONRenderer
+from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from jobs.api import conditional, negotiation
@@ -34,7 +36,7 @@ class KnownCaller(BasePermission):
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         """Raises NotAuthenticated for nobody."""
-        if request.user is None:
+        if request.user is None and request.method != "OPTIONS":
             raise NotAuthenticated("Send Authorization: Bearer <token>.")
         return True
 
@@ -46,11 +48,11 @@ class ApiView(APIView):
     that it has no page. Errors of any kind become problems (`problems.exception_handler`).
     """
 
-    permission_classes = (KnownCaller,)
+    permission_classes: Sequence[type[BasePermission]] = (KnownCaller,)
     content_negotiation_class = negotiation.Negotiation
-    renderer_classes = (JSONRenderer,)
-    parser_classes = (StrictJSONParser,)
-    patch_parser_classes = (MergePatchParser, StrictJSONParser)
+    renderer_classes: Sequence[type[BaseRenderer]] = (JSONRenderer,)
+    parser_classes: Sequence[type[BaseParser]] = (StrictJSONParser,)
+    patch_parser_classes: Sequence[type[BaseParser]] = (MergePatchParser, StrictJSONParser)
     fragment: str | None = None
     schema = ApiSchema()
 
@@ -72,9 +74,9 @@ class ApiView(APIView):
             raise NotAuthenticated("Send Authorization: Bearer <token>.")
         raise NotAllowed(message or "You may not do this.")
 
-    def options(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
+    def options(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Response:
         """204 with Allow (and Accept-Patch, RFC 5789): it tells nothing that needs a token."""
-        response = HttpResponse(status=204)
+        response = Response(status=204)
         if "PATCH" in self.allowed_methods:
             response["Accept-Patch"] = self._media_types("PATCH")
         return response
@@ -145,7 +147,7 @@ class ApiView(APIView):
             raise WrongMediaType(f"The body's media type must be one of {offered}.", headers=headers)
 
     def _media_types(self, method: str) -> str:
-        parsers: Sequence[Any] = self.patch_parser_classes if method == "PATCH" else self.parser_classes
+        parsers = self.patch_parser_classes if method == "PATCH" else self.parser_classes
         return ", ".join(str(parser.media_type) for parser in parsers)
 
 

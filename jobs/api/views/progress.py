@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.http import HttpResponse
 from django.utils.http import http_date
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.permissions import AllowAny, BasePermission
+from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 
 from jobs.api import conditional, links, representations
@@ -28,7 +29,7 @@ class ProgressView(ApiView):
         """Where it is public nobody is asked, and the answer depends on nobody: any cache may keep it."""
         return [] if settings.CHOREO_PROGRESS_PUBLIC else super().get_authenticators()
 
-    def get_permissions(self) -> Sequence[BasePermission]:
+    def get_permissions(self) -> Sequence[Any]:
         """As above."""
         return [AllowAny()] if settings.CHOREO_PROGRESS_PUBLIC else super().get_permissions()
 
