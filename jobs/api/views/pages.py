@@ -9,6 +9,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from jobs.api import catalogue, conditional, links, problems
+from jobs.api.openapi.document import document
 from jobs.domain.errors import ChoreoError
 
 POLICY = (
@@ -58,8 +59,7 @@ def problem_page(request: HttpRequest, slug: str) -> HttpResponse:
 @lru_cache(maxsize=1)
 def _document() -> tuple[bytes, str]:
     """The document does not change while the process lives, so it is made once."""
-    document = Generator().get_schema()  # type: ignore[no-untyped-call]  # drf-spectacular has no annotations
-    text = json.dumps(document, ensure_ascii=False, indent=1).encode()
+    text = json.dumps(document(), ensure_ascii=False, indent=1).encode()
     return text, f'"{hashlib.sha256(text).hexdigest()[:32]}"'
 
 
