@@ -22,7 +22,10 @@ _IPV6 = "|".join(
 )
 _LABEL = "[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?"
 _PORT = "[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]"
-URL_PATTERN = rf"https?://(?:{_LABEL}(?:\.{_LABEL})*|\[(?:{_IPV6})\])(?::(?:{_PORT}))?(?:[/?#][!-~]*)?"
+_CHAR = r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})"
+_REST = rf"(?:/{_CHAR}*)?(?:\?(?:{_CHAR}|\?)*)?(?:#(?:{_CHAR}|\?)*)?"
+"""Path, query and fragment (RFC 3986 §3.3 to §3.5)."""
+URL_PATTERN = rf"https?://(?:{_LABEL}(?:\.{_LABEL})*|\[(?:{_IPV6})\])(?::(?:{_PORT}))?{_REST}"
 """An absolute http(s) URL without user or password: a secret in a URL ends up in every log."""
 
 

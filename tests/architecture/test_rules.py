@@ -93,6 +93,7 @@ def test_every_command_is_tested() -> None:
     assert {command for command in commands if f'"{command}"' not in tests} == set()
 
 
+@pytest.mark.django_db  # Celery checks the models, and so asks the database, when it first loads the tasks
 def test_every_scheduled_task_exists_and_expires() -> None:
     current_app.loader.import_default_modules()
     for entry in current_app.conf.beat_schedule.values():

@@ -1,6 +1,7 @@
 """A service as a process: from its environment to SIGTERM."""
 
 import logging
+import queue
 import signal
 import sys
 import threading
@@ -19,23 +20,23 @@ def run(kind: type[Service]) -> None:
     """Serve until SIGTERM or SIGINT, then stop within two seconds."""
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format=f"{kind.name} %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    stop = threading.Event()
+    stop: queue.SimpleQueue[int] = queue.SimpleQueue()  # its put may interrupt itself; an Event's set may deadlock
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda received, _: stop.put(received))
     service = kind(read_settings(kind.name))
     if not service.settings.webhook_secrets:
         log.warning("CHOREO_WEBHOOK_SECRET is not set: ANYONE MAY CANCEL OR REVERT")
     _serve(service, stop)
 
 
-def _serve(service: Service, stop: threading.Event) -> None:
+def _serve(service: Service, stop: queue.SimpleQueue[int]) -> None:
     server = Server(service)
     threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True).start()
     service.start()
     lease = _lease(service)
     lease.start()
     log.info("listening on %s", service.settings.public_url)
-    stop.wait()
+    stop.get()
     server.shutdown()
     server.server_close()
     lease.close(0.3)

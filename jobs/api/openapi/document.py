@@ -173,7 +173,7 @@ def _conditions(said: Operation, method: str) -> list[JsonSchema]:
     """If-Match and If-None-Match, where they are honoured."""
     if not said.conditional:
         return []
-    tags: JsonSchema = {"type": "string", "pattern": _TAG_LIST}
+    tags: JsonSchema = {"type": "string", "pattern": _TAG_LIST, "examples": ['"j1"']}
     none_match = tags if method == "GET" else {"type": "string", "enum": ["*"]}
     match = header("If-Match", tags, "Only if one of these is the current tag.", required=said.if_match_required)
     return [match, header("If-None-Match", none_match, "Only if it is another version (`*`: nothing yet).")]

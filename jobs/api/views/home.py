@@ -46,12 +46,10 @@ def home_links() -> list[links.Link]:
         template("location", f"{locations}/{{locationID}}"),
         link("vocabulary", links.api("vocabulary")),
         template("term", links.api("vocabulary/{property}")),
-        link("batch", links.api("batch")),
         link("service-desc", links.api("openapi.json"), type="application/json"),
         link("service-doc", links.root("api/docs"), type="text/html"),
         link("status", links.root("readyz")),
         link("health", links.root("healthz")),
-        link("metrics", links.root("metrics")),
         link("problems", links.root("problems/"), type="text/html"),
         links.profile(),
     ]
