@@ -50,6 +50,7 @@ class Facts:
     max_ttl: int
     started_at: datetime | None
     deadline_at: datetime | None
+    since: datetime
     summary: str
     what: str
     progress: str
@@ -70,22 +71,24 @@ def facts(incident: Incident) -> Facts:
     left = [_line(task) for task in tasks if _is_left(task)]
     undoing = was_undone(JobStatus(job.status), job.reason)
     causes = incident.causes.select_related("event__task").order_by("event__at", "event_id")
-    prefix = wording.summary(job.name, job.id, "")
+    happenings = [Happening(what_happened(cause.event), cause.event.at) for cause in causes[:_CAUSES_SHOWN]]
+    job_ref = wording.job_ref(job.id)
     return Facts(
         job_name=clean(job.name, wording.NAME_LENGTH),
-        job_ref=wording.job_ref(job.id),
+        job_ref=job_ref,
         job_id=str(job.id),
         job_status=job.status,
         max_ttl=job.max_ttl,
         started_at=job.started_at,
         deadline_at=job.deadline_at,
+        since=happenings[0].at if happenings else incident.opened_at,
         summary=incident.summary,
-        what=incident.summary.removeprefix(prefix),
+        what=incident.summary.partition(f"{job_ref} ")[2],
         progress=wording.progress([TaskStatus(task.status) for task in tasks], undoing=undoing),
         undo_state=wording.undo_state(JobStatus(job.status), undoing=undoing, left=len(left)),
         severity=incident.severity,
-        happenings=[Happening(what_happened(cause.event), cause.event.at) for cause in causes[:_CAUSES_SHOWN]],
-        more_happenings=max(causes.count() - _CAUSES_SHOWN, 0),
+        happenings=happenings,
+        more_happenings=incident.causes.count() - len(happenings),
         done=[_line(task) for task in tasks if task.status in {TaskStatus.REVERTED, TaskStatus.CANCELLED}],
         left=left[:_TASKS_SHOWN],
         more_left=max(len(left) - _TASKS_SHOWN, 0),

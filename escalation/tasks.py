@@ -3,7 +3,6 @@
 from threading import Lock
 
 from celery import shared_task
-from django.db import close_old_connections
 
 from escalation.services import deliveries, sweeps
 from jobs.services.clock import database_now
@@ -14,7 +13,6 @@ _delivering = Lock()
 @shared_task(name="escalation.sweep_incidents")
 def sweep_incidents() -> int:
     """Open, resolve and escalate incidents. Returns how many rows were touched."""
-    close_old_connections()
     return sweeps.sweep_incidents(database_now())
 
 
@@ -27,7 +25,6 @@ def sweep_notifications() -> int:
     if not _delivering.acquire(blocking=False):
         return 0
     try:
-        close_old_connections()
         return deliveries.deliver_due(database_now())
     finally:
         _delivering.release()

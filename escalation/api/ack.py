@@ -2,7 +2,6 @@
 
 from contextlib import suppress
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -48,7 +47,7 @@ def ack(request: HttpRequest, signed: str) -> HttpResponse:
         with suppress(IllegalTransition):  # resolved meanwhile: the page says so
             acknowledge(incident.pk, person.name, now, contact_id=person.id)
         incident.refresh_from_db()
-    with timezone.override(ZoneInfo(person.time_zone)):
+    with timezone.override(person.zone):
         return _page(request, 200, {"incident": incident, "person": person})
 
 

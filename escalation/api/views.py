@@ -10,9 +10,14 @@ from django.urls import reverse
 from rest_framework.request import Request
 
 from escalation import selectors
-from escalation.api import representations
+from escalation.api import openapi, representations
 from jobs.api import links, negotiation, queries
+from jobs.api.openapi.operation import WINDOW, operation
 from jobs.api.views.jobs import JobPartView
+
+openapi.describe()
+
+_SAID: dict[str, Any] = {"tag": "Incidents", "conditional": True, "has_page": True}
 
 
 class IncidentListView(JobPartView):
@@ -20,6 +25,7 @@ class IncidentListView(JobPartView):
 
     fragment = "#incidents"
 
+    @operation("List incidents", {200: "IncidentList"}, parameters=WINDOW, errors=(403, 422), **_SAID)
     def get(self, request: Request, job_id: UUID) -> HttpResponse:
         """The newest first."""
         job = self.readable_job(job_id)
@@ -45,6 +51,7 @@ class IncidentView(JobPartView):
             return _to_operator_page(kwargs["incident_id"])
         return super().dispatch(request, *args, **kwargs)
 
+    @operation("Read an incident", {200: "Incident"}, errors=(403,), **_SAID)
     def get(self, request: Request, job_id: UUID, incident_id: UUID) -> HttpResponse:
         """The incident."""
         row = selectors.find_incident(self.readable_job(job_id).pk, incident_id)

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Self
+from zoneinfo import ZoneInfo
 
 from escalation.domain.delivery import Channel
 
@@ -23,6 +24,14 @@ class Person:
         """Every way to reach them."""
         ways = [(Channel.EMAIL, self.email), (Channel.SMS, self.phone)]
         return [(channel, address) for channel, address in ways if address]
+
+    @property
+    def zone(self) -> tzinfo:
+        """The zone that times are told them in; UTC where theirs is not known here."""
+        try:
+            return ZoneInfo(self.time_zone)
+        except (KeyError, ValueError, OSError):
+            return UTC
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from uuid import UUID, uuid4
 
 import structlog
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from escalation.domain.delivery import (
     CALLS_FOR_HELP,
@@ -84,11 +84,13 @@ def claim_due(now: datetime, limit: int = _AT_ONCE) -> list[Claim]:
 
     The incidents are read again under lock: a call for help whose acknowledgement is committed is withdrawn.
     """
-    if not _due(now).exists():  # the usual case, without a transaction
+    if not any(rows.exists() for rows in _due(now)):  # the usual case, without a transaction
         return []
     with transaction.atomic():
-        rows = _due(now).select_for_update(skip_locked=True, no_key=True).order_by("next_at", "id")[:limit]
-        taken = sorted(rows, key=lambda row: row.pk)
+        taken: list[Notification] = []
+        for rows in _due(now):
+            taken += rows.select_for_update(skip_locked=True, no_key=True)[: limit - len(taken)]
+        taken.sort(key=lambda row: row.pk)
         incidents = {row.incident_id for row in taken}
         locked = Incident.objects.select_for_update(no_key=True).filter(pk__in=incidents).order_by("pk")
         fresh = {incident.pk: incident for incident in locked}
@@ -140,9 +142,12 @@ def record(claim: Claim, result: Result, now: datetime) -> bool:
         return row is not None and _after_failure(row, result, now)
 
 
-def _due(now: datetime) -> QuerySet[Notification]:
-    pending = Q(status=DeliveryStatus.PENDING, next_at__lte=now)
-    return Notification.objects.filter(pending | Q(status=DeliveryStatus.SENDING, lease_until__lte=now))
+def _due(now: datetime) -> tuple[QuerySet[Notification], QuerySet[Notification]]:
+    """What fell due, and what a sender left behind: two questions, for each has an index that an OR would not use."""
+    return (
+        Notification.objects.filter(status=DeliveryStatus.PENDING, next_at__lte=now).order_by("next_at"),
+        Notification.objects.filter(status=DeliveryStatus.SENDING, lease_until__lte=now).order_by("lease_until"),
+    )
 
 
 def _claim(row: Notification, incident: Incident, now: datetime) -> Claim | None:

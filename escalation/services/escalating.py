@@ -1,6 +1,6 @@
 """Calling the next people of an incident's policy, until one of them answers."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -9,7 +9,7 @@ from django.db import transaction
 
 from escalation.domain.delivery import MessageKind
 from escalation.domain.incidents import IncidentStatus, NoteKind
-from escalation.domain.policy import Person, Plan, unique
+from escalation.domain.policy import Person, Plan
 from escalation.models import Incident
 from escalation.services.paging import page
 from escalation.services.transitions import CHOREO, change, note
@@ -25,16 +25,21 @@ def escalate_due(now: datetime) -> int:
     return sum(_escalate(pk, now) for pk in due.values_list("pk", flat=True)[:_BATCH])
 
 
-def call_due_steps(
-    incident: Incident, now: datetime, kind: MessageKind = MessageKind.OPENED, also: Iterable[Person] = ()
-) -> None:
-    """Under the incident's lock: call everybody whose step is due, and `also` these, and plan the next step."""
+def call_due_steps(incident: Incident, now: datetime, worse_for: Sequence[Person] = ()) -> None:
+    """Under the incident's lock: call everybody whose step is due, and plan the next step.
+
+    `worse_for` are called too, whosever turn it is: they know of the incident, and hear that it got worse.
+    """
     plan = Plan.from_json(incident.policy)
     due = plan.due(incident.step, incident.next_step_at or now, now)
     change(incident, step=due.step, next_step_at=due.next_at)
-    called = page(incident, unique([*due.people, *also]), kind, now)
-    if called:
-        note(incident, NoteKind.CALLED, CHOREO, now, called)
+    known = {person.id for person in worse_for}
+    called = [
+        page(incident, worse_for, MessageKind.WORSE, now),
+        page(incident, [person for person in due.people if person.id not in known], MessageKind.OPENED, now),
+    ]
+    if any(called):
+        note(incident, NoteKind.CALLED, CHOREO, now, ", ".join(filter(None, called)))
     elif not plan.steps:
         note(incident, NoteKind.NOBODY, CHOREO, now, f"Nobody could be called: {plan.name} names nobody reachable.")
 

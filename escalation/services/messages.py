@@ -7,7 +7,6 @@ that cannot be rendered is sent all the same, in a few plain words: a template i
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import structlog
 from django.db import DatabaseError
@@ -62,7 +61,7 @@ def render(occasion: Occasion, facts: Facts | None, person: Person, channel: Cha
     try:
         if facts is not None:
             context = _context(occasion, facts, person, ack_url)
-            with timezone.override(ZoneInfo(person.time_zone)):
+            with timezone.override(person.zone):
                 return _sms(occasion.kind, context) if channel is Channel.SMS else _email(occasion.kind, context)
     except Exception:
         log.exception("message not rendered", incident=str(occasion.incident.pk), kind=occasion.kind)

@@ -22,7 +22,6 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from escalation.domain import wording
-from escalation.domain.delivery import MessageKind
 from escalation.domain.incidents import IncidentStatus, NoteKind, Severity, is_worse, needs_human, severity_of
 from escalation.models import Incident, IncidentCause, Watermark
 from escalation.selectors import what_happened
@@ -149,9 +148,10 @@ def _join(incident: Incident, event: JobEvent, cause: Cause, now: datetime) -> N
 def _worsen(incident: Incident, event: JobEvent, cause: Cause, now: datetime) -> None:
     """It is graver than what was told: tell it to all who know, and call anew, whoever had the lesser one in hand."""
     begin_again(incident, now)
-    change(incident, severity=severity_of(cause), cause=cause, summary=_summary(event))
+    both = f"{incident.summary}, {what_happened(event)}"
+    change(incident, severity=severity_of(cause), cause=cause, summary=both[:300])
     note(incident, NoteKind.WORSE, CHOREO, now, incident.summary)
-    call_due_steps(incident, now, MessageKind.WORSE, also=paged_people(incident))
+    call_due_steps(incident, now, worse_for=paged_people(incident))
 
 
 def _summary(event: JobEvent) -> str:

@@ -23,6 +23,8 @@ def page(incident: Incident, people: Iterable[Person], kind: MessageKind, now: d
     Under the incident's lock. The unique key makes a second call for the same step of the same episode harmless.
     """
     people = list(people)
+    if not people:
+        return ""
     occasion, facts = Occasion(incident, kind, now, by), read_facts(incident)
     known = set(Contact.objects.filter(pk__in=[p.id for p in people]).values_list("pk", flat=True))
     rows: dict[str, Notification] = {}

@@ -1,11 +1,12 @@
 """From settings to transports."""
 
+from dataclasses import dataclass
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from django.conf import settings
 
 from escalation.domain.delivery import Channel
-from escalation.transports.base import Transport
+from escalation.transports.base import Message, Receipt, TransientError, Transport
 from escalation.transports.console import Console
 from escalation.transports.email import Email
 from escalation.transports.kannel import Kannel
@@ -20,8 +21,8 @@ def ways(channel: Channel) -> list[Transport]:
     """The transports of a channel, in the order in which they get their turn; at least one."""
     if channel is Channel.EMAIL:
         return [Email()]
-    urls = [settings.CHOREO_SMS_URL, settings.CHOREO_SMS_FALLBACK_URL]
-    return [sms_transport(url) for url in urls if url]
+    names = ["CHOREO_SMS_URL", "CHOREO_SMS_FALLBACK_URL"]
+    return [_configured(name) for name in names if getattr(settings, name)]
 
 
 def sms_transport(url: str) -> Transport:
@@ -43,6 +44,25 @@ def sms_transport(url: str) -> Transport:
     except ValueError:  # its own words would repeat the URL
         raise BadTransportUrl("its host or port cannot be read") from None
     raise BadTransportUrl("it must start with twilio://, kannel:// or console://")
+
+
+@dataclass(frozen=True)
+class Misconfigured:
+    """Stands in for a transport whose URL is bad: what it should send waits, and keeps no other channel waiting."""
+
+    reason: str
+    name: str = "misconfigured"
+
+    def deliver(self, message: Message) -> Receipt:
+        """Raises TransientError: the setting can be mended."""
+        raise TransientError(self.reason)
+
+
+def _configured(setting: str) -> Transport:
+    try:
+        return sms_transport(getattr(settings, setting))
+    except BadTransportUrl as error:
+        return Misconfigured(f"{setting} cannot be used: {error}.")
 
 
 def _twilio(parts: SplitResult) -> Twilio:

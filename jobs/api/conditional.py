@@ -37,12 +37,13 @@ def answer(
 ) -> HttpResponse:
     """A read's response: 304 when the caller has this version, else `build()`; both with the same metadata.
 
-    `build` is only called when its body is wanted. Raises PreconditionFailed for an If-Match that names another.
+    `build` is only called when its body is wanted. Raises Malformed, or PreconditionFailed for an If-Match that names
+    another version.
     """
-    if_match = _tags(request, "If-Match")
+    if_match, none_match = _tags(request, "If-Match"), _tags(request, "If-None-Match")
     if if_match is not None and "*" not in if_match and etag not in _strong(if_match):
         raise PreconditionFailed("If-Match names another version than the current one.", etag=etag)
-    unchanged = _is_listed(etag, _tags(request, "If-None-Match"))
+    unchanged = _is_listed(etag, none_match)
     response = HttpResponse(status=304) if unchanged else build()
     if unchanged:
         del response["Content-Type"]

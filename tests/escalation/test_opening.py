@@ -11,13 +11,14 @@ from escalation.domain.incidents import IncidentStatus, NoteKind, Severity
 from escalation.models import Contact, Incident, IncidentCause, Notification, Policy, Watermark
 from escalation.services import opening
 from escalation.services.answering import acknowledge, resolve
+from escalation.services.deliveries import deliver_due
 from escalation.services.opening import open_incidents
 from jobs.domain.events import Cause, EventKind
 from jobs.domain.preconditions import NO_PRECONDITION
 from jobs.models import JobEvent
 from jobs.services.error_reports import write_report
 from jobs.services.history import record
-from tests.escalation.helpers import contact, overdue_job, policy, the_incident
+from tests.escalation.helpers import Provider, contact, overdue_job, policy, providers, the_incident
 from tests.jobs.scenario import Story
 
 pytestmark = pytest.mark.django_db
@@ -94,8 +95,20 @@ def test_getting_worse_tells_everybody_anew_even_after_an_acknowledgement() -> N
     incident = the_incident()
     assert (incident.status, incident.severity, incident.episode) == ("open", Severity.CRITICAL, 2)
     assert incident.acknowledged_by == ""
-    assert incident.summary.endswith("halting error: Card vault is sealed")
+    assert incident.summary.endswith("over max TTL, halting error: Card vault is sealed")
     assert list(incident.notifications.filter(kind="worse").values_list("address", flat=True)) == ["ann@example.com"]
+
+
+def test_what_is_grave_before_anybody_heard_of_it_is_no_worsening() -> None:
+    policy((0, [contact("Ann")]))
+    story = overdue_job()
+    halting_report(story)
+    open_incidents(story.now)
+    with providers(email=[mail := Provider()]):
+        deliver_due(story.now)
+    (message,) = mail.messages
+    assert message.subject.startswith(f"[Choreo] checkout J{story.job_id.hex[:4]} over max TTL, halting error")
+    assert sorted(Notification.objects.values_list("kind", "status")) == [("opened", "sent"), ("opened", "withdrawn")]
 
 
 def test_an_equally_grave_cause_does_not_call_again() -> None:

@@ -1,7 +1,9 @@
 """Named schemas of the OpenAPI document, each with an example that fits it."""
 
+from enum import StrEnum
 from typing import Any
 
+from django.db.models import TextChoices
 from rest_framework import serializers
 
 from jobs.api.fields import Member
@@ -17,6 +19,16 @@ JsonSchema = dict[str, Any]
 
 SCHEMAS: dict[str, JsonSchema] = {}
 """By name. Another app adds its own with `add` when its API is imported."""
+
+
+TEXT: JsonSchema = {"type": "string"}
+URL: JsonSchema = {"type": "string", "format": "uri"}
+UUID: JsonSchema = {"type": "string", "format": "uuid"}
+WHOLE: JsonSchema = {"type": "integer", "minimum": 0}
+TRUTH: JsonSchema = {"type": "boolean"}
+TIME: JsonSchema = {"type": "string", "format": "date-time"}
+LINKS: JsonSchema = {"type": "array", "items": {"$ref": "#/components/schemas/Link"}}
+"""The kinds of members that most objects have."""
 
 
 def add(name: str, schema: JsonSchema, example: object = None) -> None:
@@ -44,6 +56,21 @@ def result(**members: JsonSchema) -> JsonSchema:
     return {"type": "object", "properties": properties, "required": required}
 
 
+def collection(name: str, item: str) -> JsonSchema:
+    """A list: its entries under `name`, and links."""
+    return result(**{name: array_of(item), "links": LINKS})
+
+
+def array_of(item: str) -> JsonSchema:
+    """An array of a named schema."""
+    return {"type": "array", "items": ref(item)}
+
+
+def words(kind: type[StrEnum] | type[TextChoices]) -> JsonSchema:
+    """One of the values of an enumeration."""
+    return {"type": "string", "enum": [member.value for member in kind]}
+
+
 def request_body(body: type[Body], *, patch: bool = False) -> JsonSchema:
     """An object that is asked for. In a merge patch (RFC 7396) nothing has to be there."""
     fields = body().fields
@@ -62,27 +89,6 @@ def _member(field: Any) -> JsonSchema:
     if field.allow_null:
         schema = nullable(schema)
     return schema | ({"description": str(field.help_text)} if field.help_text else {})
-
-
-_TEXT: JsonSchema = {"type": "string"}
-_URL: JsonSchema = {"type": "string", "format": "uri"}
-_UUID: JsonSchema = {"type": "string", "format": "uuid"}
-_WHOLE: JsonSchema = {"type": "integer", "minimum": 0}
-_TRUTH: JsonSchema = {"type": "boolean"}
-_TIME: JsonSchema = {"type": "string", "format": "date-time"}
-_LINKS: JsonSchema = {"type": "array", "items": ref("Link")}
-
-
-def _words(kind: Any) -> JsonSchema:
-    return {"type": "string", "enum": [member.value for member in kind]}
-
-
-def _list(name: str, item: str) -> JsonSchema:
-    return result(**{name: {"type": "array", "items": ref(item)}, "links": _LINKS})
-
-
-def _array(item: str) -> JsonSchema:
-    return {"type": "array", "items": ref(item)}
 
 
 def _requests() -> None:
@@ -108,84 +114,84 @@ def _requests() -> None:
 
 def _job_members() -> dict[str, JsonSchema]:
     return {
-        "jobID": _UUID,
-        "jobURL": _URL,
-        "jobName": _TEXT,
-        "jobDescription": _TEXT,
-        "jobStatus": _words(JobStatus),
-        "jobReason": nullable(_words(Reason)),
-        "jobMaxTTL": _WHOLE,
-        "jobOnTaskFailure": _words(OnTaskFailure),
-        "jobPlan": nullable(_array("PlanStep")),
-        "jobDateCreated": _TIME,
-        "jobDateUpdated": _TIME,
-        "jobStartDateTime": nullable(_TIME),
-        "jobStopDateTime": nullable(_TIME),
-        "jobDeadline": nullable(_TIME),
-        "jobProgressURL": _URL,
-        "jobSharedStateURL": _URL,
-        "jobCancelURL": _URL,
-        "links": _LINKS,
+        "jobID": UUID,
+        "jobURL": URL,
+        "jobName": TEXT,
+        "jobDescription": TEXT,
+        "jobStatus": words(JobStatus),
+        "jobReason": nullable(words(Reason)),
+        "jobMaxTTL": WHOLE,
+        "jobOnTaskFailure": words(OnTaskFailure),
+        "jobPlan": nullable(array_of("PlanStep")),
+        "jobDateCreated": TIME,
+        "jobDateUpdated": TIME,
+        "jobStartDateTime": nullable(TIME),
+        "jobStopDateTime": nullable(TIME),
+        "jobDeadline": nullable(TIME),
+        "jobProgressURL": URL,
+        "jobSharedStateURL": URL,
+        "jobCancelURL": URL,
+        "links": LINKS,
     }
 
 
 def _jobs() -> None:
-    verdict = {"jobMaxTTL": _WHOLE, "worstCaseSeconds": _WHOLE, "fits": _TRUTH}
+    verdict = {"jobMaxTTL": WHOLE, "worstCaseSeconds": WHOLE, "fits": TRUTH}
     add("Verdict", result(**verdict), samples.VERDICT)
-    whole = {**_job_members(), "budget": nullable(ref("Verdict")), "taskRecord": _array("Task")}
+    whole = {**_job_members(), "budget": nullable(ref("Verdict")), "taskRecord": array_of("Task")}
     add("Job", result(**whole), samples.JOB)
     add("JobSummary", result(**_job_members()))
-    add("JobList", _list("jobs", "JobSummary"))
-    step = result(taskName=_TEXT, worstCaseSeconds=_WHOLE)
-    add("Budget", result(**verdict, steps={"type": "array", "items": step}, links=_LINKS), samples.BUDGET)
+    add("JobList", collection("jobs", "JobSummary"))
+    step = result(taskName=TEXT, worstCaseSeconds=WHOLE)
+    add("Budget", result(**verdict, steps={"type": "array", "items": step}, links=LINKS), samples.BUDGET)
 
 
 def _tasks() -> None:
     add(
         "Task",
         result(
-            taskID=_UUID,
-            taskName=_TEXT,
-            taskDescription=_TEXT,
-            taskService=_TEXT,
-            taskStatus=_words(TaskStatus),
-            taskMaxTTL=nullable(_WHOLE),
-            taskCausedBy=nullable(_UUID),
-            taskStateChanged=_TRUTH,
-            taskURL=nullable(_URL),
-            taskCancelURL=nullable(_URL),
-            taskRevertURL=nullable(_URL),
-            taskStartDateTime=nullable(_TIME),
-            taskStopDateTime=nullable(_TIME),
-            taskDeadline=nullable(_TIME),
-            taskDateUpdated=_TIME,
-            _taskMessage=nullable(_TEXT) | {"description": "For operators only."},
-            links=_LINKS,
+            taskID=UUID,
+            taskName=TEXT,
+            taskDescription=TEXT,
+            taskService=TEXT,
+            taskStatus=words(TaskStatus),
+            taskMaxTTL=nullable(WHOLE),
+            taskCausedBy=nullable(UUID),
+            taskStateChanged=TRUTH,
+            taskURL=nullable(URL),
+            taskCancelURL=nullable(URL),
+            taskRevertURL=nullable(URL),
+            taskStartDateTime=nullable(TIME),
+            taskStopDateTime=nullable(TIME),
+            taskDeadline=nullable(TIME),
+            taskDateUpdated=TIME,
+            _taskMessage=nullable(TEXT) | {"description": "For operators only."},
+            links=LINKS,
         ),
         samples.TASK,
     )
-    add("TaskList", _list("tasks", "Task"))
+    add("TaskList", collection("tasks", "Task"))
 
 
 def _progress() -> None:
     item = result(
-        taskID=_UUID,
-        taskName=_TEXT,
-        taskStatus=_words(TaskStatus),
-        taskStartDateTime=nullable(_TIME),
-        taskStopDateTime=nullable(_TIME),
-        taskMaxTTL=nullable(_WHOLE),
+        taskID=UUID,
+        taskName=TEXT,
+        taskStatus=words(TaskStatus),
+        taskStartDateTime=nullable(TIME),
+        taskStopDateTime=nullable(TIME),
+        taskMaxTTL=nullable(WHOLE),
     )
     add("TaskProgress", {**item, "additionalProperties": False})
     whole = result(
-        jobID=_UUID,
-        jobName=_TEXT,
-        jobStatus=_words(JobStatus),
-        jobStartDateTime=nullable(_TIME),
-        jobStopDateTime=nullable(_TIME),
-        jobMaxTTL=_WHOLE,
-        tasks=_array("TaskProgress"),
-        links=_LINKS,
+        jobID=UUID,
+        jobName=TEXT,
+        jobStatus=words(JobStatus),
+        jobStartDateTime=nullable(TIME),
+        jobStopDateTime=nullable(TIME),
+        jobMaxTTL=WHOLE,
+        tasks=array_of("TaskProgress"),
+        links=LINKS,
     )
     add("Progress", {**whole, "additionalProperties": False}, samples.PROGRESS)
 
@@ -194,69 +200,69 @@ def _reports() -> None:
     add(
         "ErrorReport",
         result(
-            reportID=_UUID,
-            type=nullable(_TEXT),
-            title=nullable(_TEXT),
+            reportID=UUID,
+            type=nullable(TEXT),
+            title=nullable(TEXT),
             status=nullable({"type": "integer"}),
-            detail=nullable(_TEXT),
-            instance=nullable(_TEXT),
-            taskID=nullable(_UUID),
-            halting=_TRUTH,
-            reportService=_TEXT,
-            reportDateCreated=_TIME,
-            reportDateUpdated=_TIME,
+            detail=nullable(TEXT),
+            instance=nullable(TEXT),
+            taskID=nullable(UUID),
+            halting=TRUTH,
+            reportService=TEXT,
+            reportDateCreated=TIME,
+            reportDateUpdated=TIME,
             _extensions={
                 "type": "object",
-                "additionalProperties": _TEXT,
+                "additionalProperties": TEXT,
                 "description": "For operators only: the report's further members as text.",
             },
-            links=_LINKS,
+            links=LINKS,
         ),
         samples.REPORT,
     )
-    add("ErrorReportList", _list("errorReports", "ErrorReport"))
+    add("ErrorReportList", collection("errorReports", "ErrorReport"))
 
 
 def _registry() -> None:
     add(
         "Location",
         result(
-            locationID=_UUID,
-            url=_URL,
-            priority=_WHOLE,
-            leaseSeconds=_WHOLE,
-            kind=_words(LocationKind),
-            links=_LINKS,
+            locationID=UUID,
+            url=URL,
+            priority=WHOLE,
+            leaseSeconds=WHOLE,
+            kind=words(LocationKind),
+            links=LINKS,
         ),
         samples.LOCATION,
     )
-    add("LocationList", _list("locations", "Location"))
+    add("LocationList", collection("locations", "Location"))
 
 
 def _vocabulary() -> None:
     add(
         "Term",
         result(
-            property=_TEXT,
-            title=_TEXT,
-            description=_TEXT,
+            property=TEXT,
+            title=TEXT,
+            description=TEXT,
             schema={"type": "object"},
-            absoluteByDefinition=_TRUTH,
-            searchable=_TRUTH,
-            links=_LINKS,
+            absoluteByDefinition=TRUTH,
+            searchable=TRUTH,
+            links=LINKS,
         ),
         samples.TERM,
     )
-    add("TermList", _list("terms", "Term"))
+    add("TermList", collection("terms", "Term"))
     descriptors: JsonSchema = {"type": "array", "items": {"type": "object"}}
-    add("Alps", result(alps=result(version=_TEXT, descriptor=descriptors)), samples.ALPS)
+    add("Alps", result(alps=result(version=TEXT, descriptor=descriptors)), samples.ALPS)
 
 
 def _common() -> None:
-    add("Link", result(rel=_TEXT, href=_TEXT, _templated=_TRUTH, _type=_TEXT), samples.LINK)
-    add("Home", result(title=_TEXT, links=_LINKS))
-    fault = result(pointer=_TEXT, detail=_TEXT)
-    members = {"type": _URL, "title": _TEXT, "status": {"type": "integer"}, "detail": _TEXT, "instance": _TEXT}
+    add("Link", result(rel=TEXT, href=TEXT, _templated=TRUTH, _type=TEXT), samples.LINK)
+    add("Home", result(title=TEXT, links=LINKS))
+    fault = result(pointer=TEXT, detail=TEXT)
+    members = {"type": URL, "title": TEXT, "status": {"type": "integer"}, "detail": TEXT, "instance": TEXT}
     add("Problem", result(**members, _errors={"type": "array", "items": fault}), samples.PROBLEM)
 
 

@@ -23,7 +23,7 @@ READ: dict[str, Any] = {"tag": "Error reports", "conditional": True, "has_page":
 class ErrorReportListView(JobPartView):
     """`/jobs/{jobID}/error-reports`."""
 
-    fragment = "#error-reports"
+    fragment = "#reports"
 
     @operation("List error reports", {200: "ErrorReportList"}, parameters=WINDOW, errors=(403, 422), **READ)
     def get(self, request: Request, job_id: UUID) -> HttpResponse:
@@ -43,7 +43,7 @@ class ErrorReportView(JobPartView):
     """`/jobs/{jobID}/error-reports/{reportID}`."""
 
     parser_classes = (StrictJSONParser, ProblemParser)
-    fragment = "#error-reports"
+    fragment = "#reports"
 
     @operation("Read an error report", {200: "ErrorReport"}, errors=(403,), **READ)
     def get(self, request: Request, job_id: UUID, report_id: UUID) -> HttpResponse:

@@ -23,7 +23,7 @@ from jobs.services.progress import Progress, progress_of
 class ProgressView(ApiView):
     """`/jobs/{jobID}/progress`. Any service or operator reads it; anyone when CHOREO_PROGRESS_PUBLIC is true."""
 
-    fragment = "#timeline"
+    fragment = "#progress"
 
     def get_authenticators(self) -> list[BaseAuthentication]:
         """Where it is public nobody is asked, and the answer depends on nobody: any cache may keep it."""

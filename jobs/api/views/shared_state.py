@@ -21,7 +21,7 @@ WRITE: dict[str, Any] = {**COMMON, "errors": (409, 428), "if_match_required": Tr
 class SharedStateView(JobPartView):
     """`/jobs/{jobID}/shared-state`."""
 
-    fragment = "#shared-state"
+    fragment = "#state"
 
     @operation("Read the shared state", {200: "SharedState"}, has_page=True, **COMMON)
     def get(self, request: Request, job_id: UUID) -> HttpResponse:
