@@ -1,6 +1,7 @@
 """Correlation headers on every response, and problem+json for every error of the API, whoever made it."""
 
 from collections.abc import Callable
+from http import HTTPStatus
 
 import structlog
 from django.http import HttpRequest
@@ -36,6 +37,8 @@ class CorrelationMiddleware:
 
 
 def _with_headers(response: HttpResponseBase, ids: Correlation) -> HttpResponseBase:
+    if response.status_code == HTTPStatus.NOT_MODIFIED:
+        del response["Content-Length"]  # Django says 0, but it would mean the 200's length (RFC 9110 §8.6)
     for name, value in ids.headers().items():
         response[name] = value
     return response

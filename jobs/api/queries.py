@@ -123,7 +123,7 @@ def _statuses(words: list[str]) -> list[str]:
 def _text(query: QueryDict, name: str) -> str:
     text = query.get(name, "")
     if len(text) > MAX_TEXT or "\x00" in text:
-        raise InvalidQuery(name, f"This must be a text of at most {MAX_TEXT} characters.")
+        raise InvalidQuery(name, f"This must be a text of at most {MAX_TEXT} characters, without NUL.")
     return text
 
 

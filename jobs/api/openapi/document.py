@@ -73,6 +73,7 @@ class Generator(SchemaGenerator):
         document["openapi"] = "3.1.0"
         document["servers"] = [{"url": settings.CHOREO_PUBLIC_URL}]
         document["paths"] = {_named(path): item for path, item in document["paths"].items()}
+        _link(document["paths"])
         document["components"] = {
             "schemas": dict(sorted(components.SCHEMAS.items())),
             "headers": HEADERS,
@@ -89,6 +90,22 @@ def document() -> JsonSchema:
     return Generator().get_schema()  # type: ignore[no-untyped-call]  # its constructor has no annotations
 
 
+def _link(paths: JsonSchema) -> None:
+    """From what a PUT makes to everything that can then be done with it and below it (OpenAPI's Link Object)."""
+    for path, item in paths.items():
+        made = item.get("put", {}).get("responses", {}).get("201")
+        if made is None:
+            continue
+        names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
+        parameters = {name: f"$request.path.{name}" for name in names}
+        made["links"] = {
+            operation["operationId"]: {"operationId": operation["operationId"], "parameters": parameters}
+            for other, methods in paths.items()
+            for operation in methods.values()
+            if f"{other}/".startswith(f"{path}/")
+        }
+
+
 def _operation(said: Operation, description: str, method: str, path: str) -> JsonSchema:
     names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
     operation: JsonSchema = {
@@ -97,7 +114,7 @@ def _operation(said: Operation, description: str, method: str, path: str) -> Jso
         "description": " ".join(description.split()),
         "tags": [said.tag],
         "parameters": [*map(_path_parameter, names), *said.parameters, *_conditions(said, method)],
-        "security": [{"bearer": []}, *([{}] if said.public else [])],
+        "security": [] if said.public else [{"bearer": []}],
         "responses": _responses(said, method, bool(names)),
         **said.extra,
     }

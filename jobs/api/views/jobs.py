@@ -22,7 +22,7 @@ from jobs.models import Job
 from jobs.services.access import Written
 from jobs.services.job_reports import request_cancellation, write_job
 
-TEXT = {"type": "string", "maxLength": queries.MAX_TEXT}
+TEXT = {"type": "string", "maxLength": queries.MAX_TEXT, "pattern": "^[^\\x00]*$"}
 TIME = {"type": "string", "format": "date-time"}
 LIST_QUERY = (
     query("jobStatus", {"type": "string", "enum": [status.value for status in JobStatus]}, "Any of these.", many=True),
