@@ -1,5 +1,6 @@
 """Choreo's own processes, as a user starts them, for tests that look at them from outside only."""
 
+import json
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from choreo_web.ports import free_port
 from choreo_web.settings import BASE_DIR
 from tests.servers import end_with_parent, stop
 
+FIRST_JOB = BASE_DIR / "docs" / "first-job.sh"
 START_SECONDS = 40.0
 """Two cores may be busy with the other half of the tests."""
 
@@ -128,6 +130,16 @@ def put(api: httpx.Client, path: str, body: Mapping[str, Any]) -> dict[str, Any]
     assert answer.is_success, f"{path}: {answer.status_code} {answer.text}"
     document: dict[str, Any] = answer.json()
     return document
+
+
+def first_job(choreo: Choreo) -> dict[str, Any]:
+    """Run the README's checkout with curl; the progress that it prints last."""
+    token = choreo.manage("issue_token", "shop", "--scope", "vocabulary")
+    environment = choreo.environment | {"CHOREO_URL": choreo.url, "CHOREO_TOKEN": token}
+    run = subprocess.run(["bash", str(FIRST_JOB)], env=environment, capture_output=True, text=True, timeout=60)
+    assert run.returncode == 0, run.stdout + run.stderr
+    progress: dict[str, Any] = json.loads(run.stdout[run.stdout.rindex('{"jobID"') :])
+    return progress
 
 
 def _inherited() -> dict[str, str]:

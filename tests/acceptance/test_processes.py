@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.acceptance.choreo import eventually, installation, put
+from tests.acceptance.choreo import eventually, first_job, installation, put
 from tests.acceptance.undoer import Undoer
 
 pytestmark = [pytest.mark.slow, pytest.mark.peer]
@@ -15,6 +15,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.peer]
 def test_web_worker_and_beat_revert_a_job_over_its_max_ttl(tmp_path: Path, fresh_database: str, redis_url: str) -> None:
     servers = {"DATABASE_URL": fresh_database, "REDIS_URL": redis_url, "CHOREO_ALLOW_PRIVATE_CALLBACKS": "true"}
     with Undoer() as undoer, installation(tmp_path, **servers) as choreo:
+        choreo.environment["CHOREO_PUBLIC_URL"] = choreo.url
         choreo.manage("migrate")
         web = ["--interface", "wsgi", "--host", "127.0.0.1", "--port", str(choreo.port)]
         web += ["--blocking-threads", "4", "choreo_web.wsgi:application"]
@@ -24,6 +25,7 @@ def test_web_worker_and_beat_revert_a_job_over_its_max_ttl(tmp_path: Path, fresh
             choreo.start("-m", "celery", "-A", "choreo_web", "beat", "--loglevel", "WARNING"),
         ]
         eventually(lambda: choreo.is_ready(*processes), "/readyz is 200")
+        assert first_job(choreo)["jobStatus"] == "completed"
         api = choreo.service("cart")
         job, task = uuid4(), uuid4()
         put(api, f"/jobs/{job}", {"jobName": "checkout", "jobMaxTTL": 1})
