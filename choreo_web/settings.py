@@ -80,6 +80,7 @@ CHOREO_DEFAULT_JOB_MAX_TTL = _int("CHOREO_DEFAULT_JOB_MAX_TTL", 300, 1, 31 * 864
 CHOREO_MAX_BODY_BYTES = _int("CHOREO_MAX_BODY_BYTES", 256 * 1024, 1024, 64 * 1024 * 1024)
 CHOREO_SWEEP_SECONDS = _int("CHOREO_SWEEP_SECONDS", 1, 1, 3600)
 CHOREO_REPLAY_WINDOW = _int("CHOREO_REPLAY_WINDOW", 86400, 1, 31 * 86400)
+CHOREO_CALLS_PER_SERVICE = _int("CHOREO_CALLS_PER_SERVICE", 4, 1, 100)
 CHOREO_PROGRESS_PUBLIC = _bool("CHOREO_PROGRESS_PUBLIC")
 CHOREO_ALLOW_PRIVATE_CALLBACKS = _bool("CHOREO_ALLOW_PRIVATE_CALLBACKS")
 CHOREO_VOCABULARY = _choice("CHOREO_VOCABULARY", "closed", {"open", "closed"})
@@ -190,17 +191,28 @@ if _database["ENGINE"] == "django.db.backends.sqlite3":
     }
 elif _database["ENGINE"] == "django.db.backends.postgresql":
     _database |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
-    _database.setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
+    # A server that vanished without a word is noticed within half a minute; the system's own patience lasts for hours.
+    _silence = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 25_000}
+    _database["OPTIONS"] = {"connect_timeout": 5} | _silence | _database.get("OPTIONS", {})
 else:
     raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL or SQLite database.")
 DATABASES = {"default": _database}
+_ONE_WRITER = _database["ENGINE"] == "django.db.backends.sqlite3"
+CHOREO_CALL_THREADS = _int("CHOREO_CALL_THREADS", 4 if _ONE_WRITER else 16, 2, 200)  # of each worker process
 
 # --- Celery -----------------------------------------------------------------------------------------------------------
 REDIS_URL = _url("REDIS_URL", "", {"redis", "rediss", "unix"})
 CELERY_BROKER_URL = REDIS_URL or "memory://localhost/"
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
-    # Rows are the queue, so nothing waits for a lost message: redeliver early, and let no dead peer hold a socket.
-    {"visibility_timeout": 300, "socket_timeout": 5, "socket_connect_timeout": 2, "socket_keepalive": True}
+    # Rows are the queue, so nothing waits for a lost message: redeliver early, and let no dead peer hold a socket. A
+    # consumer whose broker is silent for longer than the health check's interval gets a new connection.
+    {
+        "visibility_timeout": 300,
+        "socket_timeout": 5,
+        "socket_connect_timeout": 2,
+        "socket_keepalive": True,
+        "health_check_interval": 5,
+    }
     if REDIS_URL
     else {"polling_interval": 0.05}
 )

@@ -18,7 +18,7 @@ import pytest
 
 from tests.servers import end_with_parent, stop
 
-_ONE_IS_ENOUGH = ("browser", "slow", "peer")
+_ONE_IS_ENOUGH = ("browser", "slow", "peer", "proof")
 _ENDED_IN_GOOD_ORDER = {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
 
 

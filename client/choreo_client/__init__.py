@@ -9,6 +9,7 @@ from choreo_client.correlation import (
     from_headers,
     outgoing_headers,
 )
+from choreo_client.dependency import Dependency, Queued
 from choreo_client.entries import Entry
 from choreo_client.errors import (
     ChoreoError,
@@ -17,11 +18,13 @@ from choreo_client.errors import (
     Unreachable,
     UnreadableAnswer,
 )
-from choreo_client.fallback import DEFAULT_POLICY, ONE_ATTEMPT, Outcome, RetryPolicy, backoff, next_delay
+from choreo_client.ladder import DEFAULT_POLICY, ONE_ATTEMPT, Policy
 from choreo_client.lease import Lease
 from choreo_client.merge import merge_patch
 from choreo_client.outbox import Outbox
+from choreo_client.registry import Registry
 from choreo_client.replay import Expired, QueueOptions, ReplayQueue, TryAgain
+from choreo_client.walk import GaveUp
 
 __all__ = [
     "DEFAULT_POLICY",
@@ -29,27 +32,28 @@ __all__ = [
     "Choreo",
     "ChoreoError",
     "Correlation",
+    "Dependency",
     "Entry",
     "Expired",
+    "GaveUp",
     "Lease",
     "Outbox",
-    "Outcome",
+    "Policy",
     "Problem",
     "Progress",
     "QueueOptions",
+    "Queued",
+    "Registry",
     "ReplayQueue",
-    "RetryPolicy",
     "SignatureError",
     "TryAgain",
     "Unreachable",
     "UnreadableAnswer",
     "Versioned",
-    "backoff",
     "correlated",
     "current",
     "from_headers",
     "merge_patch",
-    "next_delay",
     "outgoing_headers",
     "webhooks",
 ]

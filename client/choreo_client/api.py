@@ -14,8 +14,9 @@ from urllib.parse import quote
 import httpx
 
 from choreo_client.correlation import Correlation, current
-from choreo_client.errors import Problem
-from choreo_client.fallback import DEFAULT_POLICY, ONE_ATTEMPT, RetryPolicy, Rng
+from choreo_client.errors import Problem, UnreadableAnswer
+from choreo_client.fallback import Rng
+from choreo_client.ladder import DEFAULT_POLICY, ONE_ATTEMPT, Policy
 from choreo_client.merge import merge_patch
 from choreo_client.transport import Sleep, Transport, json_object
 
@@ -53,7 +54,7 @@ class Choreo:
         token: str,
         timeout: float = 5.0,
         *,
-        policy: RetryPolicy = DEFAULT_POLICY,
+        policy: Policy = DEFAULT_POLICY,
         transport: httpx.BaseTransport | None = None,
         sleep: Sleep = time.sleep,
         rng: Rng = random.random,
@@ -168,6 +169,14 @@ class Choreo:
             "kind": kind,
         }
         self._request("PUT", _location_path(service, location_id), current(), body)
+
+    def locations(self, service: str) -> list[Json]:
+        """The locations of a service whose leases run (`url`, `leaseSeconds`, …), in the order in which to try them."""
+        path = f"/services/{_segment(service)}/locations"
+        listed = json_object(self._request("GET", path, current())).get("locations")
+        if not isinstance(listed, list) or not all(isinstance(each, dict) for each in listed):
+            raise UnreadableAnswer(f"{path}: no list of locations")
+        return listed
 
     def delete_location(self, service: str, location_id: str) -> None:
         """Withdraw a location before its lease ends."""

@@ -54,11 +54,11 @@ class Entries:
         self._sql.execute("PRAGMA synchronous = NORMAL")
         self._sql.executescript(_SCHEMA)
 
-    def add(self, key: str, kind: str, payload: str, now: float) -> None:
-        """Append an entry that is due at once."""
+    def add(self, key: str, kind: str, payload: str, now: float, due_at: float) -> None:
+        """Append an entry that came `now` and is due at `due_at`."""
         self._sql.execute(
             "INSERT INTO entry (key, kind, payload, queued_at, due_at) VALUES (?, ?, ?, ?, ?)",
-            (key, kind, payload, now, now),
+            (key, kind, payload, now, due_at),
         )
 
     def next_head(self) -> Entry | None:

@@ -12,26 +12,37 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypedDict
 
 from choreo_client.entries import Entries, Entry
 from choreo_client.errors import ChoreoError
-from choreo_client.fallback import DEFAULT_POLICY, RetryPolicy, Rng, backoff
+from choreo_client.fallback import Rng
+from choreo_client.ladder import Policy, replay_at
 
 log = logging.getLogger("choreo_client")
 
+REPLAY_POLICY = Policy(replay_first=1.0, replay_longest=30.0)
+"""Brisker than the ladder's slow schedule, as nothing here notices by other means that the peer is back."""
+
 
 class TryAgain(ChoreoError):
-    """Raised by a delivery that may succeed later; `retry_after` in seconds, if asked for."""
+    """Raised by a delivery that may succeed later.
 
-    def __init__(self, reason: str, retry_after: float | None = None) -> None:
+    `retry_after` is in seconds, if the peer asked for it; `until` (Unix seconds) is when the entry is of no use any
+    more, if that is before it is too old.
+    """
+
+    def __init__(self, reason: str, retry_after: float | None = None, until: float | None = None) -> None:
         self.retry_after = retry_after
+        self.until = until
         super().__init__(reason)
 
 
 class Expired(ChoreoError):
-    """An entry outlived the queue's `max_age` and was given up."""
+    """An entry failed even at the end of its time, and was given up."""
 
 
 Deliver = Callable[[Entry], None]
@@ -46,7 +57,7 @@ class QueueOptions(TypedDict, total=False):
     max_age: float
     clock: Callable[[], float]
     rng: Rng
-    policy: RetryPolicy
+    policy: Policy
     start: bool
 
 
@@ -55,7 +66,8 @@ class ReplayQueue:
 
     `deliver` returns (done), raises TryAgain (later) or anything else (refused, given to
     `on_refused` and dropped). `path` is an SQLite file of this queue alone that survives a
-    kill; without it the entries live in memory. `max_age` is in seconds. Without `start`,
+    kill; without it the entries live in memory. An entry is tried a last time at `max_age`
+    (seconds); when it is tried before, the policy's replay schedule says. Without `start`,
     nothing moves until `pump` is called.
     """
 
@@ -69,7 +81,7 @@ class ReplayQueue:
         max_age: float = 86_400.0,
         clock: Callable[[], float] = time.time,
         rng: Rng = random.random,
-        policy: RetryPolicy = DEFAULT_POLICY,
+        policy: Policy = REPLAY_POLICY,
         start: bool = True,
     ) -> None:
         self._deliver = deliver
@@ -78,7 +90,7 @@ class ReplayQueue:
         self._max_age = max_age
         self._clock = clock
         self._rng = rng
-        self._policy = policy
+        self._policy = replace(policy, replay_window=max_age)
         self._entries = Entries(path)
         # Guards the entries; notified whenever one comes or goes.
         self._changed = threading.Condition()
@@ -88,20 +100,31 @@ class ReplayQueue:
             self._thread.start()
 
     @property
+    def max_age(self) -> float:
+        """How long an entry may wait, in seconds."""
+        return self._max_age
+
+    @property
     def pending(self) -> int:
         """How many entries wait."""
         with self._changed:
             return self._entries.count()
 
-    def put(self, key: str, kind: str, payload: dict[str, Any]) -> bool:
-        """Queue an entry; False, and a log line, when it cannot be kept. Never raises."""
+    def holds(self, key: str) -> bool:
+        """Does anything with this key wait?"""
+        with self._changed:
+            return not self._closing and self._entries.count(key) > 0
+
+    def put(self, key: str, kind: str, payload: dict[str, Any], delay: float = 0.0) -> bool:
+        """Queue an entry, due in `delay` seconds; False, and a log line, when it cannot be kept. Never raises."""
         try:
             text = json.dumps(payload, allow_nan=False)
             with self._changed:
                 if self._closing or self._entries.count() >= self._max_entries:
                     log.error("queue full or closed: %s of %s is lost", kind, key)
                     return False
-                self._entries.add(key, kind, text, self._clock())
+                now = self._clock()
+                self._entries.add(key, kind, text, now, now + delay)
                 self._changed.notify_all()
         except (TypeError, ValueError, RecursionError, sqlite3.Error):
             log.exception("%s of %s is lost", kind, key)
@@ -178,14 +201,17 @@ class ReplayQueue:
             self._forget(entry)
 
     def _postpone(self, entry: Entry, failure: TryAgain) -> None:
-        wait = backoff(entry.attempts + 1, self._rng, self._policy)
-        due_at = self._clock() + max(wait, failure.retry_after or 0.0)
-        if due_at > entry.queued_at + self._max_age:
+        last = entry.queued_at + self._max_age
+        now, until = _moment(self._clock()), _moment(last if failure.until is None else min(last, failure.until))
+        if now >= until:
             self._refuse(entry, Expired(str(failure)))
             return
+        due_at = replay_at(
+            self._policy, entry.attempts, now=now, until=until, rng=self._rng, retry_after=failure.retry_after
+        )
         log.info("%s of %s will be tried again: %s", entry.kind, entry.key, failure)
         with self._changed:
-            self._entries.postpone(entry.seq, due_at)
+            self._entries.postpone(entry.seq, due_at.timestamp())
             self._changed.notify_all()
 
     def _refuse(self, entry: Entry, error: Exception) -> None:
@@ -202,3 +228,7 @@ class ReplayQueue:
         with self._changed:
             self._entries.remove(entry.seq)
             self._changed.notify_all()
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

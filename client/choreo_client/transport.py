@@ -1,4 +1,4 @@
-"""One HTTP exchange with Choreo, repeated as the retry rule allows."""
+"""One HTTP exchange with Choreo, repeated as the ladder says: it has one location, and no queue."""
 
 import json
 import random
@@ -10,22 +10,22 @@ from typing import Any
 import httpx
 
 from choreo_client.errors import Problem, Unreachable, UnreadableAnswer
-from choreo_client.fallback import (
-    DEFAULT_POLICY,
-    Outcome,
-    RetryPolicy,
-    Rng,
-    next_delay,
-    parse_retry_after,
-)
+from choreo_client.fallback import Rng, parse_retry_after
+from choreo_client.ladder import DEFAULT_POLICY, Attempt, Location, Policy, Retry, next_move
 
 Sleep = Callable[[float], None]
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """This machine's clock, which only the waits of a call hang on."""
+    return datetime.now(UTC)
 
 
 class Transport:
     """Sends requests under `{base_url}/api/v1`; safe to share between threads.
 
-    `sleep` and `rng` are what the waits between attempts are made of: tests pass their own.
+    `sleep`, `clock` and `rng` are what the waits between attempts are made of: tests pass their own.
     """
 
     def __init__(
@@ -34,13 +34,15 @@ class Transport:
         token: str,
         timeout: float,
         *,
-        policy: RetryPolicy = DEFAULT_POLICY,
+        policy: Policy = DEFAULT_POLICY,
         transport: httpx.BaseTransport | None = None,
         sleep: Sleep = time.sleep,
+        clock: Clock = utc_now,
         rng: Rng = random.random,
     ) -> None:
         self.policy = policy
         self._sleep = sleep
+        self._clock = clock
         self._rng = rng
         self._root = f"{base_url.rstrip('/')}/api/v1"
         # The environment's proxies and .netrc stay out: the token is for Choreo alone.
@@ -63,16 +65,19 @@ class Transport:
         content = None if body is None else encode(body)
         if content is not None:
             headers = {**headers, "content-type": content_type}
-        attempt = 0
+        began = self._clock()
+        tried: list[Attempt] = []
         while True:
-            attempt += 1
             try:
                 return self._attempt(method, path, headers, content)
             except (Problem, Unreachable) as failure:
-                delay = next_delay(attempt, _outcome(method, failure), self._rng, self.policy)
-                if delay is None:
+                now = self._clock()
+                tried.append(self._failed(failure, now))
+                here = [Location(self._root)]
+                move = next_move(self.policy, here, tried, method=method, began=began, now=now, rng=self._rng)
+                if not isinstance(move, Retry):
                     raise
-            self._sleep(delay)
+            self._sleep((move.at - now).total_seconds())
 
     def close(self) -> None:
         """Give the connections back."""
@@ -85,7 +90,12 @@ class Transport:
             raise Unreachable(f"{method} {path}: {error!r}") from error
         if response.is_success or response.status_code == httpx.codes.NOT_MODIFIED:
             return response
-        raise problem_of(response)
+        raise problem_of(response, self._clock())
+
+    def _failed(self, failure: Problem | Unreachable, now: datetime) -> Attempt:
+        if isinstance(failure, Problem):
+            return Attempt(self._root, now, failure.status, failure.retry_after)
+        return Attempt(self._root, now)
 
 
 def encode(body: object) -> bytes:
@@ -104,18 +114,12 @@ def json_object(response: httpx.Response) -> dict[str, Any]:
     return value
 
 
-def problem_of(response: httpx.Response) -> Problem:
-    """The Problem that an unsuccessful answer tells of, whatever its body is."""
+def problem_of(response: httpx.Response, now: datetime) -> Problem:
+    """The Problem that an unsuccessful answer, come at `now`, tells of, whatever its body is."""
     try:
         members = response.json()
     except ValueError:
         members = None
-    wait = parse_retry_after(response.headers.get("retry-after"), datetime.now(UTC))
+    wait = parse_retry_after(response.headers.get("retry-after"), now)
     known = members if isinstance(members, dict) else None
     return Problem(response.status_code, known, wait)
-
-
-def _outcome(method: str, failure: Problem | Unreachable) -> Outcome:
-    if isinstance(failure, Problem):
-        return Outcome(method, failure.status, failure.retry_after)
-    return Outcome(method, None)

@@ -1,28 +1,28 @@
-"""The fallback plan of a cancel or revert call, as pure functions (pattern: "Plan for failure"; the contract: "What
-the server sends to services").
+"""What follows from the answer to a cancel or revert call (the contract: "What the server sends to services").
 
-A round of attempts begins when a call falls due and ends when it is settled. Where it stands follows from nothing but
-what its attempts came to, so that it is the same after a crash.
+Which location has the next try, and when, is the ladder's business (`choreo_client.ladder`), which services climb as
+well; here stands what only these calls have: answers that settle them, a 202 whose outcome is polled, and the replay
+queue. A round of attempts begins when a call falls due and ends when it is settled or queued. Where it stands follows
+from nothing but what its attempts came to, so that it is the same after a crash.
 """
 
-import random
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from urllib.parse import urldefrag, urljoin, urlsplit, urlunsplit
 
-MAX_TRIES = 3
-"""Attempts at one location, before the next one has its turn."""
-FIRST_WAIT = 1.0
-"""Seconds before the second attempt at a location; twice as long before each one after that."""
+from choreo_client import ladder
+from choreo_client.fallback import Rng, is_transient
+from choreo_client.ladder import Location, Policy, Rung
+
 FIRST_POLL = 2.0
 POLL_GROWTH = 1.5
 LONGEST_POLL = 60.0
-LONGEST_RETRY_AFTER = 300.0
-"""A service may ask for patience (Retry-After), in seconds, but not for so much that an undo is forgotten."""
+LONGEST_POLL_WAIT = 300.0
+"""A service at work may ask for patience (Retry-After), in seconds, but not for so much that an undo is forgotten."""
 MAX_URL = 2000
+MAX_REGISTRY_LOCATIONS = 3
 
 
 class Outcome(StrEnum):
@@ -50,6 +50,11 @@ class AnswerKind(StrEnum):
     BLOCKED = "blocked"
     """Never sent, because the address is forbidden or the URL cannot be called: no use trying it again."""
 
+    @property
+    def from_service(self) -> bool:
+        """Did the service itself answer, and sensibly: is it at work?"""
+        return self not in {AnswerKind.TRANSIENT, AnswerKind.BLOCKED}
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -64,44 +69,64 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Standing:
-    """Where a round stands: at which location (0 is the URL that the task gave), and what came of it there.
+class Past:
+    """An attempt that came to its end at `at`: a PUT to a location, or a GET (`polled`) of what a 202 promised."""
 
-    `silent` counts the transient failures since the service last said that it is at work, `lost` how often the place
-    where a 202 promised the outcome was gone, `polls` the 202s.
+    url: str
+    at: datetime
+    kind: AnswerKind
+    status_code: int | None = None
+    retry_after: float | None = None
+    polled: bool = False
+
+
+@dataclass(frozen=True)
+class Wait:
+    """A stay in the replay queue: until when, and how often the call was replayed in vain so far."""
+
+    give_up_at: datetime
+    replays: int
+
+
+@dataclass(frozen=True)
+class Round:
+    """A call's attempts since it last fell due, oldest first; `wait` is None unless they are a replay.
+
+    `window` is the replay window in seconds: how long a failed call is kept, and the longest that a 202 is believed.
     """
 
-    location: int = 0
-    silent: int = 0
-    lost: int = 0
-    polls: int = 0
+    began: datetime
+    locations: Sequence[Location]
+    past: Sequence[Past]
+    window: float
+    wait: Wait | None = None
 
     @property
-    def misses(self) -> int:
-        """What counts against the cap of this location."""
-        return self.silent + self.lost
+    def policy(self) -> Policy:
+        """A replay asks each location once: it comes again. A service that said it is at work has more patience."""
+        once = self.wait is not None and not any(each.kind is AnswerKind.UNDER_WAY for each in self.past)
+        return Policy(attempts=1 if once else 3, replay_window=self.window)
 
-    def after(self, kind: AnswerKind) -> "Standing":
-        """Where the round stands once an attempt has come to this, without settling the call."""
-        if kind is AnswerKind.UNDER_WAY:
-            return replace(self, silent=0, polls=self.polls + 1)
-        if kind is AnswerKind.BLOCKED:
-            return Standing(self.location + 1)
-        if kind is AnswerKind.NOTHING:
-            return replace(self, lost=self.lost + 1)._or_next()
-        return replace(self, silent=self.silent + 1)._or_next()
-
-    def _or_next(self) -> "Standing":
-        return self if self.misses < MAX_TRIES else Standing(self.location + 1)
+    @property
+    def end(self) -> datetime:
+        """When patience ends: the end of the stay in the queue, or of the window that began with the first attempt."""
+        return self.wait.give_up_at if self.wait else self.began + timedelta(seconds=self.window)
 
 
 @dataclass(frozen=True)
 class Retry:
-    """Try again at `at`: ask `poll_url` by GET if there is one, else PUT to the location of this index."""
+    """Try again at `at`: ask `poll_url` by GET if there is one, else PUT to the location whose turn it is."""
 
     at: datetime
-    location: int
     poll_url: str = ""
+
+
+@dataclass(frozen=True)
+class Enqueue:
+    """Into the replay queue, or back into it: replayed first at `at`, and at last at `until`."""
+
+    at: datetime
+    until: datetime
 
 
 @dataclass(frozen=True)
@@ -123,64 +148,61 @@ def classify(status_code: int) -> AnswerKind:
         return AnswerKind.DONE
     if status_code in {404, 410}:
         return AnswerKind.NOTHING
-    if 300 <= status_code < 500 and status_code not in {408, 425, 429}:
+    if 300 <= status_code < 500 and not is_transient(status_code):
         return AnswerKind.REFUSED
     return AnswerKind.TRANSIENT
 
 
-def standing(past: Iterable[AnswerKind]) -> Standing:
-    """Where a round stands after these attempts, oldest first; attempts that were interrupted are not among them."""
-    here = Standing()
-    for kind in past:
-        here = here.after(kind)
-    return here
+def tried(past: Sequence[Past]) -> list[ladder.Attempt]:
+    """The failures that count, as the ladder wants to know them.
+
+    A poll counts at the location whose 202 promised it. That the service is at work takes back the silences before,
+    but not that what it promised was gone.
+    """
+    failures: list[tuple[ladder.Attempt, bool]] = []
+    here = ""
+    for each in past:
+        here = here if each.polled else each.url
+        if each.kind is AnswerKind.UNDER_WAY:
+            failures = [(failure, lost) for failure, lost in failures if lost or failure.url != here]
+        elif not each.kind.from_service or (each.kind is AnswerKind.NOTHING and each.polled):
+            status = each.status_code if each.kind is AnswerKind.TRANSIENT and is_transient(each.status_code) else None
+            usable = each.kind is not AnswerKind.BLOCKED
+            failure = ladder.Attempt(here, each.at, status, each.retry_after, usable)
+            failures.append((failure, each.kind is AnswerKind.NOTHING))
+    return [failure for failure, _ in failures]
+
+
+def next_location(now_due: Round, now: datetime) -> Location | Enqueue | Settle:
+    """Where the PUT of a call that is due goes; the end of its round when meanwhile no location is left for it."""
+    move = _climb(now_due, now, _no_chance)
+    if isinstance(move, ladder.Queue):
+        return _enqueue(now_due, move, None, now, _no_chance)
+    return _give_up(move) if isinstance(move, ladder.GiveUp) else move.location
 
 
 def next_step(
-    before: Standing,
-    answer: Answer,
-    *,
-    poll_url: str,
-    locations: int,
-    now: datetime,
-    give_up_at: datetime,
-    rng: random.Random,
-) -> Retry | Settle:
-    """What follows from an answer.
-
-    `before` is where the round stood when the attempt was made, `poll_url` what it polled (empty after a PUT),
-    `locations` how many there are, `give_up_at` the end of the replay window: the longest that a 202 is believed.
-    """
+    before: Round, fresh: Past, answer: Answer, *, poll_url: str, now: datetime, rng: Rng
+) -> Retry | Enqueue | Settle:
+    """What follows from an answer; `fresh` is its attempt, `before` the round without it, `poll_url` what was polled
+    (empty after a PUT)."""
     if answer.kind is AnswerKind.DONE:
         return Settle(True, Outcome.DONE)
-    if answer.kind is AnswerKind.NOTHING and not poll_url:
+    if answer.kind is AnswerKind.NOTHING and not fresh.polled:
         return Settle(True, Outcome.NOTHING_TO_UNDO)
     if answer.kind is AnswerKind.REFUSED:
         return Settle(False, Outcome.REFUSED)
-    here = before.after(answer.kind)
+    after = replace(before, past=[*before.past, fresh])
     if answer.kind is AnswerKind.UNDER_WAY:
-        return _poll(here, answer, poll_url, now, give_up_at, rng)
-    if here.location >= locations:
-        return Settle(False, Outcome.BLOCKED if answer.kind is AnswerKind.BLOCKED else Outcome.GAVE_UP)
-    if here.location != before.location:
-        return Retry(now, here.location)
-    wait = _wait(FIRST_WAIT * 2 ** (here.misses - 1), answer, rng)
+        return _poll(after, answer, poll_url, now, rng)
+    move = _climb(after, now, rng)
+    if isinstance(move, ladder.Queue):
+        return _enqueue(after, move, answer.retry_after, now, rng)
+    if isinstance(move, ladder.GiveUp):
+        return _give_up(move)
     # What was promised at a place that is gone is asked for afresh, by the PUT, which may be repeated at any time.
-    return Retry(now + wait, here.location, poll_url if answer.kind is AnswerKind.TRANSIENT else "")
-
-
-def retry_after(value: str, now: datetime) -> float | None:
-    """The seconds that a Retry-After header asks for (RFC 9110 section 10.2.3: seconds or a date), None if it is
-    neither."""
-    value = value.strip()
-    if value.isascii() and value.isdecimal():
-        return float(value[:9])
-    try:
-        date = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    aware = date if date.tzinfo else date.replace(tzinfo=UTC)
-    return max(0.0, (aware - now).total_seconds())
+    same_place = isinstance(move, ladder.Retry) and answer.kind is AnswerKind.TRANSIENT
+    return Retry(move.at, poll_url if same_place else "")
 
 
 def poll_location(url: str, location: str) -> str:
@@ -193,31 +215,68 @@ def poll_location(url: str, location: str) -> str:
     return target if location.strip() and usable and len(target) <= MAX_URL else ""
 
 
-def fallback_location(given: str, fallback: str) -> str:
-    """Where to call when the given URL does not answer.
+def locations(given: str, static: str, registered: Sequence[str]) -> tuple[Location, ...]:
+    """Where to call, in order: the URL that the task gave, the service's static fallback, and its live locations in
+    the registry, each place once. Nothing without a URL that the task gave."""
+    places = [(given, Rung.GIVEN), (static, Rung.STATIC)]
+    places += [(url, Rung.REGISTRY) for url in registered[:MAX_REGISTRY_LOCATIONS]]
+    found: dict[str, Location] = {}
+    for place, rung in places if given else []:
+        if place:
+            url = place if rung is Rung.GIVEN else standing_in(given, place)
+            found.setdefault(url, Location(url, rung))
+    return tuple(found.values())
 
-    A fallback that is only an origin (`https://spare.example`) stands in for the given URL's own: path and query are
-    kept. One with a path or a query is called as it stands.
+
+def standing_in(given: str, other: str) -> str:
+    """Where to call at another location than the given URL's.
+
+    One that is only an origin (`https://spare.example`) stands in for the given URL's own: path and query are kept.
+    One with a path or a query is called as it stands.
     """
-    base, path = urlsplit(fallback), urlsplit(given)
+    base, path = urlsplit(other), urlsplit(given)
     if base.path not in {"", "/"} or base.query:
-        return fallback
+        return other
     return urlunsplit((base.scheme, base.netloc, path.path or "/", path.query, ""))
 
 
-def _poll(
-    here: Standing, answer: Answer, poll_url: str, now: datetime, give_up_at: datetime, rng: random.Random
-) -> Retry | Settle:
+def _climb(now_due: Round, now: datetime, rng: Rng) -> ladder.Move:
+    return ladder.next_move(
+        now_due.policy,
+        now_due.locations,
+        tried(now_due.past),
+        method="PUT",
+        began=now_due.began,
+        now=now,
+        rng=rng,
+    )
+
+
+def _enqueue(after: Round, move: ladder.Queue, retry_after: float | None, now: datetime, rng: Rng) -> Enqueue | Settle:
+    """Into the queue; back into it for what is left of its window; or, at the end of that, no more."""
+    if after.wait is None:
+        return Enqueue(move.at, move.until)
+    if now >= after.wait.give_up_at:
+        return Settle(False, Outcome.GAVE_UP)
+    until = after.wait.give_up_at
+    at = ladder.replay_at(after.policy, after.wait.replays + 1, now=now, until=until, rng=rng, retry_after=retry_after)
+    return Enqueue(at, until)
+
+
+def _give_up(move: ladder.GiveUp) -> Settle:
+    return Settle(False, Outcome.BLOCKED if move.reason is ladder.Reason.FORBIDDEN else Outcome.GAVE_UP)
+
+
+def _poll(after: Round, answer: Answer, poll_url: str, now: datetime, rng: Rng) -> Retry | Settle:
     """Ask again after a while that grows, and once more at the very end of the window."""
-    if now >= give_up_at:
+    if now >= after.end:
         return Settle(False, Outcome.STILL_UNDER_WAY)
-    grown = FIRST_POLL * POLL_GROWTH ** min(here.polls - 1, 20)
-    at = min(now + _wait(min(grown, LONGEST_POLL), answer, rng), give_up_at)
-    return Retry(at, here.location, answer.location or poll_url)
+    polls = sum(each.kind is AnswerKind.UNDER_WAY for each in after.past)
+    grown = min(FIRST_POLL * POLL_GROWTH ** min(polls - 1, 20), LONGEST_POLL)
+    jittered = grown / 2 + rng() * grown / 2  # so that many that began together do not come back together
+    wait = max(jittered, min(answer.retry_after or 0.0, LONGEST_POLL_WAIT))
+    return Retry(min(now + timedelta(seconds=wait), after.end), answer.location or poll_url)
 
 
-def _wait(seconds: float, answer: Answer, rng: random.Random) -> timedelta:
-    """Equal jitter, half fixed and half random, so that many calls that failed together do not come back together;
-    never sooner than the service asked for."""
-    jittered = seconds / 2 + rng.random() * seconds / 2
-    return timedelta(seconds=max(jittered, min(answer.retry_after or 0.0, LONGEST_RETRY_AFTER)))
+def _no_chance() -> float:
+    return 0.0

@@ -14,9 +14,11 @@ class EventKind(StrEnum):
     TASK_STATUS = "task.status"
     TASK_LATE = "task.late"
     CALL_ATTEMPT = "call.attempt"
+    CALL_QUEUED = "call.queued"
     CALL_SETTLED = "call.settled"
     STATE_WRITTEN = "state.written"
     REPORT_WRITTEN = "report.written"
+    SERVICE_LOST = "service.lost"
     OPERATOR_ACTION = "operator.action"
 
 
@@ -29,3 +31,4 @@ class Cause(StrEnum):
     TASK_MAX_TTL = "taskMaxTTL"
     HALTING_ERROR = "haltingError"
     REVERT_FAILED = "revertFailed"
+    LEASES_LOST = "leasesLost"

@@ -1,5 +1,7 @@
 """Conditional requests (RFC 9110 §13), as far as they are rules and not HTTP."""
 
+import hashlib
+import json
 from dataclasses import dataclass
 
 from jobs.domain.errors import PreconditionFailed
@@ -8,6 +10,17 @@ from jobs.domain.errors import PreconditionFailed
 def etag(kind: str, version: int) -> str:
     """The strong entity tag, quotes included, of version `version` of a resource of this kind (`j`, `t`, `s` …)."""
     return f'"{kind}{version}"'
+
+
+def content_etag(kind: str, content: object) -> str:
+    """The strong entity tag, quotes included, of a resource that is made of this content: what JSON can hold, and
+    times and IDs.
+
+    Unlike a count of the writes it does not tell by which way the content came about: the same reports, repeated or
+    in another order, end at the same tag.
+    """
+    text = json.dumps(content, default=str, sort_keys=True)
+    return f'"{kind}{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
 
 
 @dataclass(frozen=True)

@@ -60,13 +60,18 @@ class CallAction(StrEnum):
 
 
 class CallStatus(StrEnum):
-    """Where a cancel or revert call is: due at `next_at`, claimed until `lease_until`, or settled."""
+    """Where a cancel or revert call is: due at `next_at`, in the replay queue, claimed until `lease_until`, or
+    settled."""
 
     PENDING = "pending"
+    QUEUED = "queued"
     RUNNING = "running"
     DONE = "done"
     FAILED = "failed"
 
+
+CALL_OPEN = frozenset({CallStatus.PENDING, CallStatus.QUEUED, CallStatus.RUNNING})
+CALL_WAITS = frozenset({CallStatus.PENDING, CallStatus.QUEUED})
 
 J, T = JobStatus, TaskStatus
 

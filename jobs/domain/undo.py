@@ -11,12 +11,13 @@ from uuid import UUID
 
 from jobs.domain.states import CallStatus, TaskStatus
 
-_SETTLED = frozenset({TaskStatus.REVERTED, TaskStatus.REVERT_FAILED})
-
 
 @dataclass(frozen=True)
 class TaskFacts:
-    """What the plan needs to know of a task. `cancel` is the status of its cancel call, None if it never had one."""
+    """What the plan needs to know of a task. `cancel` is the status of its cancel call, None if it never had one.
+
+    `holds` says whether a call that is under way still keeps others waiting: until it has failed, hung or been queued.
+    """
 
     id: UUID
     status: TaskStatus
@@ -26,7 +27,7 @@ class TaskFacts:
     has_cancel_url: bool = False
     has_revert_url: bool = False
     cancel: CallStatus | None = None
-    late: bool = False
+    holds: bool = True
 
     @property
     def started(self) -> bool:
@@ -64,16 +65,16 @@ def next_steps(tasks: Iterable[TaskFacts]) -> Steps:
     """What Revert Them All does next with a cancelling job's tasks (pattern: "Time and human escalation").
 
     Working tasks are cancelled first. Then every task that started and changed state is reverted, each one only when
-    all that it caused is settled; tasks that do not depend on each other go at the same time, and a revert that failed
-    holds up nothing. Apply the steps and ask again, until `finished`.
+    all that it caused is settled; tasks that do not depend on each other go at the same time, and a call that failed,
+    or is about to (not `holds`), holds up nothing. Apply the steps and ask again, until `finished`.
     """
     all_tasks = list(tasks)
     steps = _stop_what_works(all_tasks)
-    if steps.call_cancel or steps.waiting:
+    if steps.call_cancel or any(task.cancel_under_way and task.holds for task in all_tasks):
         steps.waiting = True
         return steps
     effects = _effects(all_tasks)
-    open_ids = {task.id for task in all_tasks if _to_revert(task) or task.status is TaskStatus.REVERTING}
+    open_ids = {task.id for task in all_tasks if _to_revert(task) or _holds_its_cause(task)}
     for task in all_tasks:
         if not _to_revert(task):
             continue
@@ -109,6 +110,10 @@ def _stop_what_works(tasks: list[TaskFacts]) -> Steps:
         elif task.cancel_failed and not task.state_changed:
             steps.give_up.append(task.id)  # nobody can say that it has stopped
     return steps
+
+
+def _holds_its_cause(task: TaskFacts) -> bool:
+    return task.status is TaskStatus.REVERTING and task.holds
 
 
 def _to_revert(task: TaskFacts) -> bool:

@@ -9,7 +9,8 @@ SERVICE_NAME = r"^[a-z0-9]([a-z0-9._-]{0,98}[a-z0-9])?$"
 
 
 class Service(models.Model):
-    """A service that reports to Choreo. `webhook_secret` signs what Choreo sends to it (Standard Webhooks)."""
+    """A service that reports to Choreo. `webhook_secret` signs what Choreo sends to it (Standard Webhooks), and for a
+    while after a rotation `previous_secret` signs it too. What is known of its health stands here as well."""
 
     name = models.CharField(
         max_length=100,
@@ -22,6 +23,27 @@ class Service(models.Model):
         max_length=2000,
         blank=True,
         help_text="Where cancel and revert calls go when the URL that the task gave does not answer.",
+    )
+    probe_url = models.URLField(
+        max_length=2000,
+        blank=True,
+        help_text="Answers a GET with 2xx when the service can work: then what waits in its replay queue is replayed. "
+        "Without it, the call that waits the longest is tried now and then.",
+    )
+    allowed_hosts = models.TextField(
+        blank=True,
+        help_text="One host:port a line. If there is any, Choreo calls this service nowhere else, and there even "
+        "when the address is private; never link-local and metadata addresses.",
+    )
+    previous_secret = models.CharField(max_length=100, blank=True, editable=False)
+    previous_secret_until = models.DateTimeField(null=True, editable=False)
+    failing_since = models.DateTimeField(
+        null=True, editable=False, help_text="Its last call got no usable answer: it is called one call at a time."
+    )
+    probe_at = models.DateTimeField(null=True, editable=False, help_text="When it is next asked whether it is back.")
+    probes_failed = models.PositiveIntegerField(default=0, editable=False)
+    leases_lost_at = models.DateTimeField(
+        null=True, editable=False, help_text="All its leases ran out while it had work."
     )
     created_at = models.DateTimeField(auto_now_add=True)
     last_seen_at = models.DateTimeField(null=True, editable=False)

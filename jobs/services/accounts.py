@@ -7,15 +7,21 @@ import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from choreo_client.errors import SignatureError
+from choreo_client.webhooks import sign
 from django.db import transaction
 from django.db.models import Q
 
 from jobs.domain.errors import Invalid
+from jobs.domain.hosts import HostPort, parse_allowed_hosts
 from jobs.models import Service, ServiceToken
 from jobs.models.accounts import SERVICE_NAME
 
 SCOPES = frozenset({"vocabulary"})
 _SEEN_EVERY = timedelta(minutes=1)
+PREVIOUS_SECRET_SIGNS_FOR = timedelta(hours=24)
+"""The time that a service has to take its new webhook secret into use."""
+_NOWHERE: frozenset[HostPort] = frozenset({("", 0)})
 
 
 def issue_token(service_name: str, *, scopes: Sequence[str] = ()) -> str:
@@ -56,11 +62,55 @@ def revoke_token(token_id: int, now: datetime) -> None:
     ServiceToken.objects.filter(pk=token_id, revoked_at=None).update(revoked_at=now)
 
 
-def rotate_webhook_secret(service: Service) -> str:
-    """Replace the secret that signs calls to the service, and return the new one."""
-    service.webhook_secret = _new_secret()
-    service.save(update_fields=["webhook_secret"])
+def rotate_webhook_secret(service: Service, now: datetime) -> str:
+    """Make a new secret to sign calls to the service with, and return it. The old one signs too for another 24 hours.
+
+    Only two are ever live: to rotate again in that time takes the oldest one out of use. One that cannot sign is not
+    kept, as it would block every call.
+    """
+    with transaction.atomic():
+        row = Service.objects.select_for_update().get(pk=service.pk)  # two at once: the second one keeps the first's
+        old = row.webhook_secret if _can_sign(row.webhook_secret) else ""
+        service.webhook_secret = _new_secret()
+        service.previous_secret = old
+        service.previous_secret_until = now + PREVIOUS_SECRET_SIGNS_FOR if old else None
+        service.save(update_fields=["webhook_secret", "previous_secret", "previous_secret_until"])
     return service.webhook_secret
+
+
+def revoke_previous_secret(service: Service) -> bool:
+    """Take the old secret out of use at once, for it has leaked. False when there was none."""
+    service.previous_secret, service.previous_secret_until = "", None
+    kept = Service.objects.filter(pk=service.pk).exclude(previous_secret="")
+    return bool(kept.update(previous_secret="", previous_secret_until=None))
+
+
+def signing_secrets(service: Service, now: datetime) -> list[str]:
+    """The secrets that sign a call to the service now, the newest first."""
+    previous = [service.previous_secret] if previous_secret_until(service, now) else []
+    return [service.webhook_secret, *previous]
+
+
+def previous_secret_until(service: Service, now: datetime) -> datetime | None:
+    """Until when the old secret signs as well; None when it does not, or no more."""
+    until = service.previous_secret_until
+    return until if service.previous_secret and until is not None and until > now else None
+
+
+def allowed_hosts(service: Service) -> frozenset[HostPort]:
+    """Where alone the service may be called; empty when there is no list. One that cannot be read allows nothing."""
+    try:
+        return parse_allowed_hosts(service.allowed_hosts)
+    except Invalid:
+        return _NOWHERE
+
+
+def _can_sign(secret: str) -> bool:
+    try:
+        sign(secret, "", 0, b"")
+    except SignatureError:
+        return False
+    return True
 
 
 def _new_secret() -> str:

@@ -1,4 +1,4 @@
-"""Keeps calls to services on the public internet and within their time: see docs/decisions/outbound-guard.md.
+"""Keeps calls to services where they may go and within their time: see docs/decisions/outbound-guard.md.
 
 Both are done where the socket is made, below HTTP and TLS: the name stays in the URL, in `Host`, in SNI and in the
 certificate check, while the connection goes to an address that was resolved once and judged.
@@ -11,6 +11,7 @@ import ssl
 import threading
 import time
 from collections.abc import Iterable, Sequence
+from enum import Enum
 
 import httpcore
 
@@ -59,6 +60,36 @@ SPECIAL_IPV6 = tuple(
 """IANA's special-purpose registry for IPv6, as far as it lies in 2000::/3."""
 
 
+NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+"""How a network without IPv4 of its own reaches public IPv4 addresses, which stand in the last 32 bits (RFC 6052)."""
+
+PRIVATE = tuple(
+    ipaddress.ip_network(block)
+    for block in (
+        "10.0.0.0/8",
+        "100.64.0.0/10",
+        "127.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "::1/128",
+        "fc00::/7",
+    )
+)
+"""Loopback, private and shared networks: where a service of one's own may well be, if an operator says so."""
+
+METADATA = tuple(
+    ipaddress.ip_network(block)
+    for block in (
+        "100.100.100.200/32",
+        "fd00:42::42/128",
+        "fd00:c1::a9fe:a9fe/128",
+        "fd00:ec2::/32",
+        "fd20:ce::254/128",
+    )
+)
+"""What clouds keep in private ranges for their machines alone: credentials, above all."""
+
+
 class AddressRefused(Exception):
     """This URL is not called: it leads to a forbidden address, or nowhere. The message is safe to show."""
 
@@ -68,6 +99,30 @@ def is_public(address: Address) -> bool:
     if isinstance(address, ipaddress.IPv4Address):
         return not any(address in block for block in SPECIAL_IPV4)
     return address in GLOBAL_IPV6 and not any(address in block for block in SPECIAL_IPV6)
+
+
+class Reach(Enum):
+    """Which addresses a call may go to."""
+
+    PUBLIC = "public"
+    LISTED = "listed"
+    """The URL's host is on the service's list: private networks too, but nothing link-local and no metadata."""
+    ANY = "any"
+    """CHOREO_ALLOW_PRIVATE_CALLBACKS, and no list."""
+
+    def holds(self, address: Address) -> bool:
+        """Is the address within reach?"""
+        if self is Reach.ANY or is_public(address):
+            return True
+        return self is Reach.LISTED and _may_be_listed(address)
+
+
+def _may_be_listed(address: Address) -> bool:
+    if any(address in block for block in METADATA):
+        return False
+    if address in NAT64:
+        return is_public(ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF))
+    return any(address in block for block in PRIVATE)
 
 
 def system_addresses(host: str, port: int) -> list[str]:
@@ -121,12 +176,18 @@ class DeadlineStream(httpcore.NetworkStream):
         return self._inner.get_extra_info(info)
 
 
+_OUT_OF_REACH = {
+    Reach.PUBLIC: "The URL leads to an address that is not on the public internet.",
+    Reach.LISTED: "The URL leads to an address that is never called, even where its host is listed.",
+}
+
+
 class GuardedBackend(httpcore.NetworkBackend):
     """Makes httpcore's connections: to addresses that were judged, and only until the deadline."""
 
-    def __init__(self, deadline: Deadline, *, allow_private: bool) -> None:
+    def __init__(self, deadline: Deadline, reach: Reach) -> None:
         self._deadline = deadline
-        self._allow_private = allow_private
+        self._reach = reach
         self._inner = httpcore.SyncBackend()
 
     def connect_tcp(
@@ -157,8 +218,8 @@ class GuardedBackend(httpcore.NetworkBackend):
         """The host's addresses, resolved once. One forbidden address among them condemns the name: a split answer is
         what DNS rebinding looks like."""
         addresses = _addresses(host, port, self._deadline.left(httpcore.ConnectTimeout))
-        if not self._allow_private and not all(is_public(ipaddress.ip_address(each)) for each in addresses):
-            raise AddressRefused("The URL leads to an address that is not on the public internet.")
+        if not all(self._reach.holds(ipaddress.ip_address(each)) for each in addresses):
+            raise AddressRefused(_OUT_OF_REACH[self._reach])
         return addresses
 
 

@@ -1,10 +1,9 @@
-"""Makes the cancel and revert calls that are due: claims one, commits, calls, records what came of it.
+"""Makes the cancel and revert calls that are due: claims one, commits, calls, and has recorded what came of it.
 
 A worker that dies in between loses nothing: its claim runs out, and the call is made again under the same
-idempotency key. What an answer leads to is decided in `jobs.domain.callbacks`.
+idempotency key. What an answer leads to is decided in `jobs.domain.callbacks`, and written down in `answers`.
 """
 
-import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -12,25 +11,26 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
+from choreo_client.ladder import Location
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
 
 from jobs.domain.callbacks import (
     Answer,
     AnswerKind,
+    Enqueue,
     Outcome,
-    Retry,
+    Past,
+    Round,
     Settle,
-    Standing,
-    fallback_location,
-    next_step,
-    standing,
+    Wait,
+    locations,
+    next_location,
 )
-from jobs.domain.events import EventKind
-from jobs.domain.states import CallAction, CallStatus, TaskStatus
-from jobs.models import Call, CallAttempt
-from jobs.services import history, locks, outbound, undo
+from jobs.domain.states import CallAction, TaskStatus
+from jobs.models import Call, CallAttempt, Task
+from jobs.services import answers, locks, outbound, registry
+from jobs.services.accounts import allowed_hosts, signing_secrets
 
 log = structlog.get_logger(__name__)
 
@@ -38,27 +38,18 @@ LEASE = timedelta(seconds=30)
 """How long a claim holds: three times what a call may take, so that only a dead worker's runs out."""
 
 _WAITS_FOR = {CallAction.CANCEL: TaskStatus.CANCELLING, CallAction.REVERT: TaskStatus.REVERTING}
-_rng = random.SystemRandom()
-
-
-@dataclass(frozen=True)
-class Round:
-    """The attempts since the call last fell due: when the first began (None if there was none), and where they led."""
-
-    started_at: datetime | None
-    standing: Standing
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A call that is this worker's own until its lease runs out: either to be made, or `settled` without a call."""
+    """A call that is this worker's own until its lease runs out: `attempt` is to be made, or, when there is none, it
+    ends or waits (`instead`) without a call."""
 
     call: Call
     token: UUID
-    locations: tuple[str, ...]
     round: Round
     attempt: CallAttempt | None = None
-    settled: Settle | None = None
+    instead: Enqueue | Settle | None = None
 
 
 def run_due(now_fn: Callable[[], datetime], *, seconds: float = 10.0, limit: int = 100) -> int:
@@ -80,11 +71,13 @@ def _make_one(now_fn: Callable[[], datetime]) -> bool:
     if claim is None:
         return False
     if claim.attempt is None:
-        _settle_uncalled(claim, now_fn())
+        if claim.instead:
+            answers.record_without_call(claim.call, claim.token, claim.instead, now_fn())
         return True
     began = time.monotonic()
     answer = _send(claim.call, claim.attempt)
-    _record(claim, claim.attempt, answer, timedelta(seconds=time.monotonic() - began), now_fn())
+    took = timedelta(seconds=time.monotonic() - began)
+    answers.record(claim.call, claim.token, claim.round, claim.attempt, answer, took, now_fn())
     return True
 
 
@@ -94,120 +87,78 @@ def _claim(now: datetime) -> Claim | None:
         call = locks.claim_call(now, LEASE)
         if call is None or call.lease_token is None:
             return None
-        claim = Claim(call, call.lease_token, _locations(call), _round(call))
-        if settled := _needs_no_call(claim):
-            return replace(claim, settled=settled)
-        url = call.poll_url or claim.locations[claim.round.standing.location]
-        return replace(claim, attempt=CallAttempt.objects.create(call=call, url=url, started_at=now))
+        claim = Claim(call, call.lease_token, _round(call, now))
+        place = _needless(call, claim.round) or _place(call, claim.round, now)
+        if not isinstance(place, str):
+            return replace(claim, instead=place)
+        method = "GET" if call.poll_url else "PUT"
+        attempt = CallAttempt.objects.create(call=call, method=method, url=place, started_at=now)
+        return replace(claim, attempt=attempt)
 
 
-def _locations(call: Call) -> tuple[str, ...]:
-    """Where to call, in order: the URL that the task gave, then the service's static fallback."""
-    task = call.task
-    given = task.cancel_url if call.action == CallAction.CANCEL else task.revert_url
-    fallback = task.service.fallback_url
-    if not given:
-        return ()
-    return (given, fallback_location(given, fallback)) if fallback else (given,)
-
-
-def _round(call: Call) -> Round:
+def _round(call: Call, now: datetime) -> Round:
     """The last `attempts_made` attempts that came to an end; one that was interrupted has no outcome and no weight."""
-    finished = call.attempts.exclude(outcome="").order_by("-id").values_list("started_at", "outcome")
-    attempts = list(reversed(finished[: call.attempts_made]))
-    past = standing(AnswerKind(outcome) for _, outcome in attempts)
-    return Round(attempts[0][0] if attempts else None, past)
+    finished = call.attempts.exclude(outcome="").order_by("-id")[: call.attempts_made]
+    attempts = list(reversed(finished))
+    queued = call.give_up_at if call.queued_at else None
+    return Round(
+        began=attempts[0].started_at if attempts else now,
+        locations=_locations(call.task, CallAction(call.action), now),
+        past=[_past(attempt) for attempt in attempts],
+        window=settings.CHOREO_REPLAY_WINDOW,
+        wait=Wait(queued, call.replays) if queued else None,
+    )
 
 
-def _needs_no_call(claim: Claim) -> Settle | None:
+def _locations(task: Task, action: CallAction, now: datetime) -> tuple[Location, ...]:
+    """Where to call, in order; a lease that has run out is none."""
+    given = task.cancel_url if action is CallAction.CANCEL else task.revert_url
+    registered = registry.live_locations(task.service.name, now).values_list("url", flat=True)
+    return locations(given, task.service.fallback_url, list(registered) if given else [])
+
+
+def _past(attempt: CallAttempt) -> Past:
+    took = timedelta(milliseconds=attempt.duration_ms or 0)
+    return Past(
+        url=attempt.url,
+        at=attempt.started_at + took,
+        kind=AnswerKind(attempt.outcome),
+        status_code=attempt.status_code,
+        retry_after=attempt.retry_after,
+        polled=attempt.method == "GET",
+    )
+
+
+def _needless(call: Call, now_due: Round) -> Settle | None:
     """How to settle a call that must not or cannot be made, None for one that can."""
-    task = claim.call.task
-    if task.status != _WAITS_FOR[CallAction(claim.call.action)]:
+    task = call.task
+    if task.status != _WAITS_FOR[CallAction(call.action)]:
         return Settle(task.status != TaskStatus.REVERT_FAILED, Outcome.NEEDLESS)
-    if not claim.locations:
-        return Settle(False, Outcome.NO_URL)
-    if claim.round.standing.location >= len(claim.locations):  # its fallback was taken away meanwhile
-        return Settle(False, Outcome.GAVE_UP)
-    return None
+    return None if now_due.locations else Settle(False, Outcome.NO_URL)
+
+
+def _place(call: Call, now_due: Round, now: datetime) -> str | Enqueue | Settle:
+    """The URL that has its turn."""
+    if call.poll_url:
+        return call.poll_url
+    place = next_location(now_due, now)
+    return place.url if isinstance(place, Location) else place
 
 
 def _send(call: Call, attempt: CallAttempt) -> Answer:
     """Make the call. A fault of our own counts as a failed attempt: else the call would come back for ever."""
-    task = call.task
+    service = call.task.service
     facts = outbound.CallFacts(
         job_id=call.job_id,
-        task_id=task.task_id,
+        task_id=call.task.task_id,
         action=call.action,
         reason=call.reason,
         idempotency_key=call.idempotency_key,
-        secret=task.service.webhook_secret,
+        secrets=tuple(signing_secrets(service, attempt.started_at)),
+        allowed=allowed_hosts(service),
     )
     try:
-        return outbound.send(attempt.url, facts, now=attempt.started_at, poll=bool(call.poll_url))
+        return outbound.send(attempt.url, facts, now=attempt.started_at, poll=attempt.method == "GET")
     except Exception:
         log.exception("call failed by a fault of ours", call=call.pk, job=str(call.job_id))
         return Answer(AnswerKind.TRANSIENT, detail="Choreo could not make the call; see its log.")
-
-
-def _record(claim: Claim, attempt: CallAttempt, answer: Answer, took: timedelta, now: datetime) -> None:
-    """Write down what came of an attempt, and either when the next one is due or how the call ended.
-
-    All of it or nothing, and only while the claim holds: an answer to a lost claim leaves a remark with its attempt.
-    """
-    began = claim.round.started_at or attempt.started_at
-    step = next_step(
-        claim.round.standing,
-        answer,
-        poll_url=claim.call.poll_url,
-        locations=len(claim.locations),
-        now=now,
-        give_up_at=began + timedelta(seconds=settings.CHOREO_REPLAY_WINDOW),
-        rng=_rng,
-    )
-    with transaction.atomic():
-        held = _settle(claim, step, now) if isinstance(step, Settle) else _postpone(claim, step, answer, now)
-        attempt.duration_ms = int(took.total_seconds() * 1000)
-        attempt.status_code = answer.status_code
-        attempt.outcome = answer.kind if held else ""
-        attempt.detail = answer.detail if held else f"Came too late: {answer.detail}"[:300]
-        attempt.save(update_fields=["duration_ms", "status_code", "outcome", "detail"])
-
-
-def _settle(claim: Claim, step: Settle, now: datetime) -> bool:
-    held = undo.settle_call(claim.call.pk, claim.token, done=step.done, outcome=step.outcome, now=now)
-    if held:  # a call that began again for late work has a new round, with no attempts in it
-        ended = [CallStatus.DONE, CallStatus.FAILED]
-        Call.objects.filter(pk=claim.call.pk, status__in=ended).update(attempts_made=F("attempts_made") + 1)
-    return held
-
-
-def _settle_uncalled(claim: Claim, now: datetime) -> None:
-    if step := claim.settled:
-        undo.settle_call(claim.call.pk, claim.token, done=step.done, outcome=step.outcome, now=now)
-
-
-def _postpone(claim: Claim, step: Retry, answer: Answer, now: datetime) -> bool:
-    """Give the claim back with the time of the next attempt; False when it was lost. The job is locked first, as
-    everywhere (see `locks`)."""
-    job = locks.lock_job(claim.call.job_id)
-    held = Call.objects.filter(pk=claim.call.pk, status=CallStatus.RUNNING, lease_token=claim.token).update(
-        status=CallStatus.PENDING,
-        next_at=step.at,
-        poll_url=step.poll_url,
-        attempts_made=F("attempts_made") + 1,
-        lease_until=None,
-        lease_token=None,
-    )
-    still_polling = claim.call.poll_url and answer.kind is AnswerKind.UNDER_WAY
-    if held and not still_polling:  # the history tells that it is under way once, not at every look
-        history.record(
-            job,
-            EventKind.CALL_ATTEMPT,
-            actor=history.CHOREO,
-            now=now,
-            task=claim.call.task,
-            action=claim.call.action,
-            outcome=answer.kind,
-            detail=answer.detail,
-        )
-    return bool(held)

@@ -6,12 +6,13 @@ from uuid import UUID
 
 import structlog
 from django.db import DatabaseError, transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from jobs.domain.events import Cause
-from jobs.domain.states import CallStatus, JobStatus, Reason, TaskStatus
+from jobs.domain.states import CALL_OPEN, CallStatus, JobStatus, Reason, TaskStatus
 from jobs.models import Call, Job, Task
 from jobs.services import undo
+from jobs.services.calls import LEASE
 from jobs.services.history import CHOREO
 from jobs.services.locks import find_job, next_overdue_job
 from jobs.services.task_reports import fail_overdue
@@ -36,7 +37,7 @@ def audit(now: datetime) -> int:
 
     There should be none: each settled call advances its job in the same transaction.
     """
-    open_calls = Call.objects.filter(job=OuterRef("pk"), status__in=[CallStatus.PENDING, CallStatus.RUNNING])
+    open_calls = Call.objects.filter(job=OuterRef("pk"), status__in=CALL_OPEN)
     stuck = Job.objects.filter(~Exists(open_calls), status=JobStatus.CANCELLING).values_list("pk", flat=True)
     ids = list(stuck[:100])
     for job_id in ids:
@@ -46,6 +47,30 @@ def audit(now: datetime) -> int:
                 log.warning("a cancelling job stood still", job=str(job_id))
                 undo.advance(job, now)
     return len(ids)
+
+
+def release_holds(now: datetime, *, limit: int = 500) -> int:
+    """Let go on what waits for calls that have failed or hung for too long. Returns how many jobs went on."""
+    over = _held_up(now)
+    job_ids = list(dict.fromkeys(over.order_by("holds_until").values_list("job", flat=True)[:limit]))
+    for job_id in job_ids:
+        with transaction.atomic():
+            job = find_job(job_id)
+            if job is not None:
+                undo.stop_holding(job, over, now)
+    return len(job_ids)
+
+
+def _held_up(now: datetime) -> QuerySet[Call]:
+    """The calls that are not worth waiting for any more.
+
+    One that merely stands in line at a service that works keeps its place in the order, for a minute at most.
+    """
+    claimed_long_ago = Q(status=CallStatus.RUNNING, lease_until__lte=now + LEASE - undo.HOLD)
+    hanging = Call.objects.filter(claimed_long_ago, service=OuterRef("service"))
+    in_trouble = Q(attempts_made__gt=0) | Q(service__failing_since__isnull=False) | Exists(hanging)
+    overdue = Q(holds_until__lte=now - undo.HOLD_UNDER_WAY)
+    return Call.objects.filter(in_trouble | overdue, holds_until__lte=now)
 
 
 def _expire_jobs(now: datetime, stop: float) -> int:

@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 
 from jobs.domain.errors import IllegalTransition, NotFound
 from jobs.domain.events import Cause, EventKind
-from jobs.domain.preconditions import Precondition, etag
+from jobs.domain.preconditions import Precondition
 from jobs.domain.states import (
     JOB_LIVE,
     JobStatus,
@@ -23,6 +23,7 @@ from jobs.models import Job, Service
 from jobs.services import history, undo
 from jobs.services.access import Written, require_owner
 from jobs.services.locks import find_job, lock_job
+from jobs.services.tags import check_job
 from jobs.services.transitions import move_job, start_times, touch_job
 
 _FIELDS = ("name", "description", "max_ttl", "on_task_failure", "plan")
@@ -59,7 +60,7 @@ def request_cancellation(job_id: UUID, service: Service, *, precondition: Precon
     with transaction.atomic():
         job = lock_job(job_id)
         require_owner(job, service)
-        precondition.check(etag("j", job.version))
+        check_job(precondition, job)
         _cancel(job, service.name, now)
         return job
 
@@ -111,7 +112,7 @@ def _write(
         precondition.check(None)
         return Written(_create(job_id, service, fields, asked or JobStatus.WORKING, now), created=True)
     require_owner(job, service)
-    precondition.check(etag("j", job.version))
+    check_job(precondition, job)
     on_failure = OnTaskFailure(fields.get("on_task_failure", job.on_task_failure))
     old = JobStatus(job.status)
     new = next_job_status(old, asked, reason=job.reason, on_failure=on_failure) if asked else old

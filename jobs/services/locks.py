@@ -7,11 +7,18 @@ row first, so that no two writers of one job can meet in another order. SQLite h
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from itertools import count
 from uuid import UUID, uuid4
 
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import Count, QuerySet
+
 from jobs.domain.errors import NotFound
-from jobs.domain.states import CallStatus, JobStatus
+from jobs.domain.states import CALL_WAITS, CallStatus, JobStatus
 from jobs.models import Call, Job
+
+_MOST_COLLISIONS = 20
 
 
 def find_job(job_id: UUID) -> Job | None:
@@ -41,15 +48,49 @@ def claim_call(now: datetime, lease: timedelta) -> Call | None:
     """The call that is due the longest and that nobody else is at, made this caller's own until `now + lease`; None
     if none is due. With its task and service.
 
-    Due is what is pending at or after its time, and what a worker left running that died. The call's row alone is
-    locked, and nothing after it in this transaction may lock a job: this is the one place that begins with the call.
+    Due is what is pending or queued at or after its time, and what a worker left running that died. A service gets at
+    most so many calls at once as it has slots, whoever makes them. The call's row alone is locked, and nothing after
+    it in this transaction may lock a job: this is the one place that begins with the call.
     """
     free = Call.objects.select_for_update(skip_locked=True, of=("self",)).select_related("task__service")
-    lost = free.filter(status=CallStatus.RUNNING, lease_until__lte=now)
-    due = free.filter(status=CallStatus.PENDING, next_at__lte=now)
-    call = lost.order_by("next_at", "id").first() or due.order_by("next_at", "id").first()
-    if call is None:
-        return None
-    call.status, call.lease_until, call.lease_token = CallStatus.RUNNING, now + lease, uuid4()
-    call.save(update_fields=["status", "lease_until", "lease_token"])
+    lost = lost_calls(now, free).order_by("next_at", "id").first()
+    if lost is not None:
+        return _take(lost, lost.slot, now + lease)
+    for _ in range(_MOST_COLLISIONS):
+        call = due_calls(now, free).order_by("next_at", "id").first()
+        if call is None:
+            return None
+        try:
+            with transaction.atomic():
+                return _take(call, _free_slot(call.service_id), now + lease)
+        except IntegrityError:  # another worker took this slot a moment ago
+            continue
+    return None
+
+
+def lost_calls(now: datetime, calls: QuerySet[Call]) -> QuerySet[Call]:
+    """Those of `calls` that a worker took and did not bring to an end: it died."""
+    return calls.filter(status=CallStatus.RUNNING, lease_until__lte=now)
+
+
+def due_calls(now: datetime, calls: QuerySet[Call]) -> QuerySet[Call]:
+    """Those of `calls` that wait, are due, and whose service has a slot left: one that is failing has only one."""
+    running = Call.objects.filter(status=CallStatus.RUNNING).values_list("service", "service__failing_since")
+    busy = [
+        service
+        for service, failing_since, number in running.annotate(number=Count("id")).order_by()
+        if number >= (1 if failing_since else settings.CHOREO_CALLS_PER_SERVICE)
+    ]
+    return calls.filter(status__in=CALL_WAITS, next_at__lte=now).exclude(service__in=busy)
+
+
+def _free_slot(service_id: int) -> int:
+    running = Call.objects.filter(service=service_id, status=CallStatus.RUNNING)
+    taken = set(running.values_list("slot", flat=True))
+    return next(slot for slot in count() if slot not in taken)
+
+
+def _take(call: Call, slot: int | None, lease_until: datetime) -> Call:
+    call.status, call.slot, call.lease_until, call.lease_token = CallStatus.RUNNING, slot, lease_until, uuid4()
+    call.save(update_fields=["status", "slot", "lease_until", "lease_token"])
     return call

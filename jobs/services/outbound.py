@@ -1,9 +1,12 @@
-"""One HTTP call to a service: signed, guarded and bounded. Whatever the network does, the result is an `Answer`."""
+"""One HTTP call to a service: signed, guarded and bounded. Whatever the network does, the result is an `Answer`.
+
+`probe` asks a service whether it is there, within the same limits.
+"""
 
 import json
-import re
 import ssl
 import unicodedata
+from collections.abc import Set
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -12,31 +15,39 @@ from uuid import UUID
 
 import httpcore
 import httpx
+import structlog
 from choreo_client.errors import SignatureError
+from choreo_client.fallback import parse_retry_after
 from choreo_client.webhooks import signed_headers
 from django.conf import settings
 
-from jobs.domain.callbacks import Answer, AnswerKind, classify, poll_location, retry_after
-from jobs.services.callback_guard import AddressRefused, Deadline, GuardedBackend
+from jobs.domain.callbacks import Answer, AnswerKind, classify, poll_location
+from jobs.domain.hosts import HostPort, is_listed, normal_host
+from jobs.services.callback_guard import AddressRefused, Deadline, GuardedBackend, Reach
+
+log = structlog.get_logger(__name__)
 
 TOTAL_SECONDS = 10.0
 """For all of a call: resolving, connecting, TLS, sending, and the last byte of the answer."""
+PROBE_SECONDS = 5.0
 MAX_BODY = 64 * 1024
 _MAX_DETAIL = 300
-_HOST = re.compile(rb"[a-z0-9._-]+|[0-9a-f:.]+")
-"""A name or an address, as `httpx.URL` writes it: no escapes, no zones."""
 
 
 @dataclass(frozen=True)
 class CallFacts:
-    """What a service is told: which task of which job is to be undone, how, and why. `secret` signs it."""
+    """What a service is told: which task of which job is to be undone, how, and why.
+
+    Each of `secrets` signs it, the newest first. `allowed` is where the service may be called; empty: anywhere public.
+    """
 
     job_id: UUID
     task_id: UUID
     action: str
     reason: str
     idempotency_key: UUID
-    secret: str
+    secrets: tuple[str, ...]
+    allowed: Set[HostPort] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -53,9 +64,10 @@ def send(url: str, facts: CallFacts, *, now: datetime, poll: bool = False, secon
     end in time: one that breaks off is a failure, which may be retried. A body over 64 KiB is read no further.
     """
     try:
-        target = _target(url)
+        target = _target(url, facts.allowed)
         body = b"" if poll else _body(facts)
-        received = _exchange("GET" if poll else "PUT", target, _headers(target, facts, body, now), body, seconds)
+        headers = _common_headers(target) | _headers(facts, body, now)
+        received = _exchange("GET" if poll else "PUT", target, headers, body, _backend(facts.allowed, seconds))
     except (AddressRefused, SignatureError, httpcore.LocalProtocolError) as error:
         return Answer(AnswerKind.BLOCKED, detail=_why_blocked(error))
     except httpcore.TimeoutException:
@@ -65,8 +77,21 @@ def send(url: str, facts: CallFacts, *, now: datetime, poll: bool = False, secon
     return _answer(url, received, now)
 
 
-def _target(url: str) -> httpx.URL:
-    """The URL, parsed. Raises AddressRefused for one that is not plain http or https."""
+def probe(url: str, *, allowed: Set[HostPort], seconds: float = PROBE_SECONDS) -> bool:
+    """Does a GET of this URL answer 2xx, in full and in time? Unsigned, guarded as every call, and never raises."""
+    try:
+        target = _target(url, allowed)
+        received = _exchange("GET", target, _common_headers(target), b"", _backend(allowed, seconds))
+    except (AddressRefused, httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError):
+        return False
+    except Exception:  # a fault of ours must not end the sweep that asks for many services
+        log.exception("probe failed by a fault of ours")
+        return False
+    return 200 <= received.status_code < 300
+
+
+def _target(url: str, allowed: Set[HostPort]) -> httpx.URL:
+    """The URL, parsed. Raises AddressRefused for one that is not plain http or https, or not on the list."""
     try:
         target = httpx.URL(url)
     except (httpx.InvalidURL, ValueError):
@@ -75,11 +100,21 @@ def _target(url: str) -> httpx.URL:
         raise AddressRefused("Only http and https URLs are called.")
     if target.port is not None and not 0 < target.port < 65536:
         raise AddressRefused("There is no such port.")
-    if not _HOST.fullmatch(target.raw_host):
-        raise AddressRefused("The URL has no valid host name.")
+    try:
+        host = normal_host(target.raw_host.decode("ascii"))
+    except ValueError:
+        raise AddressRefused("The URL has no valid host name.") from None
     if target.userinfo:
         raise AddressRefused("URLs with a user name or a password are not called.")
+    if allowed and not is_listed(allowed, target.scheme, host, target.port):
+        raise AddressRefused("The host and port of the URL are not among those where this service may be called.")
     return target
+
+
+def _backend(allowed: Set[HostPort], seconds: float) -> GuardedBackend:
+    """A list is an operator's word: it opens private networks, and no setting opens more than it."""
+    unlisted = Reach.ANY if settings.CHOREO_ALLOW_PRIVATE_CALLBACKS else Reach.PUBLIC
+    return GuardedBackend(Deadline(seconds), Reach.LISTED if allowed else unlisted)
 
 
 def _body(facts: CallFacts) -> bytes:
@@ -93,24 +128,32 @@ def _body(facts: CallFacts) -> bytes:
     return json.dumps(said).encode()
 
 
-def _headers(target: httpx.URL, facts: CallFacts, body: bytes, now: datetime) -> dict[str, str]:
-    key = str(facts.idempotency_key)
-    headers = {
+def _common_headers(target: httpx.URL) -> dict[str, str]:
+    return {
         "host": target.netloc.decode("ascii"),
         "user-agent": "Choreo",
         "accept": "application/json, application/problem+json, */*;q=0.1",
         "accept-encoding": "identity",  # so that 64 KiB are 64 KiB
+    }
+
+
+def _headers(facts: CallFacts, body: bytes, now: datetime) -> dict[str, str]:
+    if not facts.secrets:
+        raise SignatureError("there is no secret")
+    key = str(facts.idempotency_key)
+    headers = {
         "correlation-id": str(facts.job_id),
         "request-id": str(facts.task_id),
         "idempotency-key": key,
-        **signed_headers([facts.secret], key, int(now.timestamp()), body),
+        **signed_headers(facts.secrets, key, int(now.timestamp()), body),
     }
     return headers | {"content-type": "application/json", "content-length": str(len(body))} if body else headers
 
 
-def _exchange(method: str, target: httpx.URL, headers: dict[str, str], body: bytes, seconds: float) -> _Received:
+def _exchange(
+    method: str, target: httpx.URL, headers: dict[str, str], body: bytes, backend: GuardedBackend
+) -> _Received:
     """Send one request and read its answer. httpcore knows no redirects and reads no proxy from the environment."""
-    backend = GuardedBackend(Deadline(seconds), allow_private=settings.CHOREO_ALLOW_PRIVATE_CALLBACKS)
     where = httpcore.URL(
         scheme=target.raw_scheme, host=target.raw_host, port=target.port, target=target.raw_path or b"/"
     )
@@ -141,7 +184,7 @@ def _answer(url: str, received: _Received, now: datetime) -> Answer:
         kind,
         detail=f"{status}: {said}"[:_MAX_DETAIL] if said else status,
         status_code=received.status_code,
-        retry_after=retry_after(received.headers.get("retry-after", ""), now),
+        retry_after=parse_retry_after(received.headers.get("retry-after"), now),
         location=poll_location(url, location),
     )
 

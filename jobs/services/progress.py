@@ -11,6 +11,7 @@ from django.db.models import F
 
 from jobs.domain.errors import NotFound
 from jobs.models import Job, JobProgress, Task
+from jobs.selectors import tasks_of
 from jobs.services.locks import lock_job
 
 Render = Callable[[Job, Sequence[Task]], bytes]
@@ -48,7 +49,7 @@ def _rendered(job_id: UUID, render: Render) -> Progress:
     """Render what the locked job is now, and keep it. The tag is the body's own, so it and the time of the last change
     outlive a version that changed nothing which is shown here."""
     job = lock_job(job_id)
-    body = render(job, list(Task.objects.filter(job=job)))
+    body = render(job, list(tasks_of(job)))
     etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
     old = JobProgress.objects.filter(job=job).first()
     modified_at = old.modified_at if old is not None and old.etag == etag else job.updated_at

@@ -13,6 +13,7 @@ from jobs.domain.preconditions import Precondition, etag
 from jobs.models import Location, Service
 from jobs.models.accounts import LocationKind
 from jobs.services.access import Written
+from jobs.services.replay import release
 
 _DEFAULTS: dict[str, Any] = {"priority": 0, "kind": LocationKind.PRIMARY}
 
@@ -46,6 +47,8 @@ def put_location(
             defaults={**wanted, "lease_expires_at": expires, "updated_at": updated},
             create_defaults={**wanted, "lease_expires_at": expires, "updated_at": now, "created_at": now},
         )
+        if not live:
+            _is_back(service, now)
         return Written(location, created=not live)
 
 
@@ -60,6 +63,7 @@ def delete_location(
             raise NotFound("There is no live location of this ID.")
         precondition.check(location_etag(location))
         location.delete()
+        _forget_if_it_left(service, now)
 
 
 def live_locations(service_name: str, now: datetime) -> QuerySet[Location]:
@@ -71,6 +75,19 @@ def live_locations(service_name: str, now: datetime) -> QuerySet[Location]:
 def location_etag(location: Location) -> str:
     """A lease's renewal leaves the representation, and so the tag, as it was."""
     return etag("l", int(location.updated_at.timestamp() * 1_000_000))
+
+
+def _forget_if_it_left(service: Service, now: datetime) -> None:
+    """A service that takes out its last live location has left in good order: leases that ran out long before, of
+    processes that crashed, must not make it look lost."""
+    if not Location.objects.filter(service=service, lease_expires_at__gt=now).exists():
+        Location.objects.filter(service=service, lease_expires_at__lte=now).delete()
+
+
+def _is_back(service: Service, now: datetime) -> None:
+    """A lease has returned: what waits for the service is replayed."""
+    Service.objects.filter(pk=service.pk, leases_lost_at__isnull=False).update(leases_lost_at=None)
+    release(service.pk, now)
 
 
 def _require_self(service_name: str, service: Service) -> None:

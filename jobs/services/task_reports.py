@@ -7,10 +7,11 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q
 
 from jobs.domain.errors import JobCancelled, NotAllowed, NotFound
 from jobs.domain.events import Cause, EventKind
-from jobs.domain.preconditions import Precondition, etag
+from jobs.domain.preconditions import Precondition
 from jobs.domain.states import (
     JOB_LIVE,
     TASK_STOPPED,
@@ -26,6 +27,7 @@ from jobs.models import Call, Job, Service, Task
 from jobs.services import history, undo
 from jobs.services.access import Written
 from jobs.services.locks import lock_job
+from jobs.services.tags import check_task
 from jobs.services.transitions import move_task, start_times, touch_job
 
 _DEFAULTS: dict[str, Any] = {
@@ -39,6 +41,7 @@ _DEFAULTS: dict[str, Any] = {
     "revert_url": "",
 }
 _WORK_DONE = frozenset({TaskStatus.COMPLETED, TaskStatus.FAILED})
+"""What a service says of work that is over."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,7 @@ def _find(report: _Report, *, create: bool, precondition: Precondition) -> Task 
         task.job = report.job
         if task.service_id != report.service.pk:
             raise NotAllowed("Only the service that first wrote this task may write it.")
-    precondition.check(etag("t", task.version) if task else None)
+    check_task(precondition, task)
     return task
 
 
@@ -133,9 +136,7 @@ def _accept(report: _Report, task: Task | None) -> Written[Task]:
 def _create(report: _Report, late: bool = False) -> Task:
     """A task may first appear in any status that its service may set."""
     status, now = report.asked or TaskStatus.WORKING, report.now
-    times = (
-        {} if status in {TaskStatus.PENDING, TaskStatus.CANCELLED} else start_times(now, report.fields.get("max_ttl"))
-    )
+    times = start_times(now, report.fields.get("max_ttl")) if _has_started(report, status) else {}
     task = Task.objects.create(
         job=report.job,
         task_id=report.task_id,
@@ -167,9 +168,16 @@ def _create(report: _Report, late: bool = False) -> Task:
     return task
 
 
+def _has_started(report: _Report, status: TaskStatus) -> bool:
+    """Had a task of which this is the first word begun? Its `cancelled` may have overtaken its `working`, so that it
+    counts as begun if it left something behind: better a revert that finds nothing than one that is never asked for."""
+    return status is not TaskStatus.PENDING and (status is not TaskStatus.CANCELLED or _changed_state(report, None))
+
+
 def _change(report: _Report, task: Task) -> None:
     """Store what differs; a new max TTL moves the deadline of a task that is working."""
-    given = report.fields | ({"traceparent": report.traceparent} if report.traceparent else {})
+    traced = report.traceparent and not task.traceparent  # each repeat has a trace of its own: the first one stays
+    given = report.fields | ({"traceparent": report.traceparent} if traced else {})
     changed = {name: value for name, value in given.items() if getattr(task, name) != value}
     if not changed:
         return
@@ -215,11 +223,18 @@ def _record_late_work(report: _Report, task: Task | None) -> None:
         return
     if task is None:
         task = _create(report, late=True)
-    elif task.late_at is None and task.status not in {*_WORK_DONE, TaskStatus.REVERT_FAILED}:
+    elif task.late_at is None and task.status != TaskStatus.REVERT_FAILED and not _was_in_time(task):
         _mark_late(report, task, asked)
     else:
         return
     undo.advance(report.job, now)
+
+
+def _was_in_time(task: Task) -> bool:
+    """Did its result come before the job was cancelled? Then this is a repeat, and its revert is known of."""
+    told = Q(kind=EventKind.TASK_CREATED, data__status__in=_WORK_DONE)
+    told |= Q(kind=EventKind.TASK_STATUS, data__new__in=_WORK_DONE)
+    return task.events.filter(told).exists()
 
 
 def _mark_late(report: _Report, task: Task, asked: TaskStatus) -> None:

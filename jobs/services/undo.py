@@ -1,13 +1,15 @@
 """Revert Them All: begins it, takes its next steps, and ends it. The plan itself is `jobs.domain.undo`."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from jobs.domain.events import Cause, EventKind
-from jobs.domain.states import CallAction, CallStatus, JobStatus, Reason, TaskStatus, end_after_undo
+from jobs.domain.states import CALL_OPEN, CallAction, CallStatus, JobStatus, Reason, TaskStatus, end_after_undo
 from jobs.domain.undo import Steps, TaskFacts, all_undone, next_steps
 from jobs.models import Call, Job, Task
 from jobs.services import history
@@ -16,6 +18,24 @@ from jobs.services.locks import lock_job
 from jobs.services.transitions import move_job, move_task
 from jobs.services.wake import wake_after_commit
 
+HOLD = timedelta(seconds=3)
+"""How long a call that is not answered keeps waiting what caused its task, for the sake of the order."""
+HOLD_UNDER_WAY = timedelta(seconds=60)
+"""The same for a call that was answered 202: the service is at work on it."""
+
+_FRESH: dict[str, Any] = {
+    "outcome": "",
+    "attempts_made": 0,
+    "poll_url": "",
+    "slot": None,
+    "lease_until": None,
+    "lease_token": None,
+    "queued_at": None,
+    "queue_reason": "",
+    "give_up_at": None,
+    "replays": 0,
+    "settled_at": None,
+}
 NOTHING_TO_UNDO = "nothing-to-undo"
 """The outcome of a call that was answered 404 or 410: done, for the service knows of nothing."""
 
@@ -46,7 +66,8 @@ def advance(job: Job, now: datetime) -> None:
 
 def facts(task: Task) -> TaskFacts:
     """A stored task as the plan sees it; uses the prefetched `calls`."""
-    cancel = next((call.status for call in task.calls.all() if call.action == CallAction.CANCEL), None)
+    calls = task.calls.all()
+    cancel = next((call.status for call in calls if call.action == CallAction.CANCEL), None)
     return TaskFacts(
         id=task.task_id,
         status=TaskStatus(task.status),
@@ -56,6 +77,7 @@ def facts(task: Task) -> TaskFacts:
         has_cancel_url=bool(task.cancel_url),
         has_revert_url=bool(task.revert_url),
         cancel=CallStatus(cancel) if cancel else None,
+        holds=any(call.holds_until is not None for call in calls if call.status in CALL_OPEN),
     )
 
 
@@ -82,35 +104,38 @@ def settle_call(call_id: int, lease_token: UUID, *, done: bool, outcome: str, no
 
 def settled_by_report(task: Task, action: CallAction, now: datetime) -> None:
     """The service itself reported what this call asks for: close the call, so that it is not made (again)."""
-    for call in task.calls.filter(action=action, status__in=[CallStatus.PENDING, CallStatus.RUNNING]):
+    for call in task.calls.filter(action=action, status__in=CALL_OPEN):
         call.task = task
         _close(call, CallStatus.DONE, "reported", now)
 
 
-def begin_call(task: Task, action: CallAction, now: datetime, *, new_key: bool = False) -> None:
-    """Make the one call of this kind that a task may have due now.
+def begin_call(task: Task, action: CallAction, now: datetime, *, new_key: bool = False) -> bool:
+    """Make the one call of this kind that a task may have due now; True when it keeps what caused the task waiting.
 
     An earlier one begins again under its old key, so that a service which has done it need not do it twice; with
     `new_key` it is asked anew, for a service may have kept "nothing to undo" as its answer to the old one.
     """
+    holds_until = None if _fails_already(task) else now + HOLD
+    begun = {
+        "status": CallStatus.PENDING,
+        "next_at": now,
+        "reason": task.job.reason,
+        "holds_until": holds_until,
+    }
     Call.objects.update_or_create(
         task=task,
         action=action,
-        defaults={
-            "status": CallStatus.PENDING,
-            "outcome": "",
-            "attempts_made": 0,
-            "poll_url": "",
-            "next_at": now,
-            "lease_until": None,
-            "lease_token": None,
-            "settled_at": None,
-            "reason": task.job.reason,
-            **({"idempotency_key": uuid4()} if new_key else {}),
-        },
-        create_defaults={"job": task.job, "reason": task.job.reason, "next_at": now, "created_at": now},
+        defaults=_FRESH | begun | ({"idempotency_key": uuid4()} if new_key else {}),
+        create_defaults={"job": task.job, "service": task.service, "created_at": now, **begun},
     )
     wake_after_commit("jobs.sweep_calls")
+    return holds_until is not None
+
+
+def stop_holding(job: Job, calls: QuerySet[Call], now: datetime) -> None:
+    """Under the job's lock: let what waited for these calls of the job go on; they have failed or hung for too long."""
+    if calls.filter(job=job, holds_until__isnull=False).update(holds_until=None):
+        advance(job, now)
 
 
 def prepare_retry(job: Job, *, actor: str, now: datetime) -> None:
@@ -126,41 +151,39 @@ def prepare_retry(job: Job, *, actor: str, now: datetime) -> None:
 
 def _apply(steps: Steps, tasks: dict[UUID, Task], now: datetime) -> bool:
     """Take the steps; True when what they changed may make further ones possible at once."""
-    each: list[tuple[list[UUID], Callable[[Task, datetime], None]]] = [
+    each: list[tuple[list[UUID], Callable[[Task, datetime], bool]]] = [
         (steps.record_cancelled, _record_cancelled),
         (steps.call_cancel, _call_cancel),
         (steps.call_revert, _call_revert),
         (steps.give_up, _give_up),
     ]
-    for ids, step in each:
-        for task_id in ids:
-            step(tasks[task_id], now)
-    return bool(steps.record_cancelled or steps.give_up)
+    return any([step(tasks[task_id], now) for ids, step in each for task_id in ids])
 
 
-def _record_cancelled(task: Task, now: datetime) -> None:
+def _record_cancelled(task: Task, now: datetime) -> bool:
     move_task(task, TaskStatus.CANCELLED, actor=CHOREO, now=now)
+    return True
 
 
-def _call_cancel(task: Task, now: datetime) -> None:
+def _call_cancel(task: Task, now: datetime) -> bool:
     move_task(task, TaskStatus.CANCELLING, actor=CHOREO, now=now)
-    begin_call(task, CallAction.CANCEL, now)
+    return not begin_call(task, CallAction.CANCEL, now)
 
 
-def _call_revert(task: Task, now: datetime) -> None:
+def _call_revert(task: Task, now: datetime) -> bool:
     move_task(task, TaskStatus.REVERTING, actor=CHOREO, now=now)
-    begin_call(task, CallAction.REVERT, now)
+    return not begin_call(task, CallAction.REVERT, now)
 
 
-def _give_up(task: Task, now: datetime) -> None:
+def _give_up(task: Task, now: datetime) -> bool:
     why = "it gave no revert URL" if task.state_changed else "it could not be cancelled"
     move_task(task, TaskStatus.REVERT_FAILED, actor=CHOREO, now=now, cause=Cause.REVERT_FAILED, why=why)
+    return True
 
 
 def _close(call: Call, status: CallStatus, outcome: str, now: datetime) -> None:
-    Call.objects.filter(pk=call.pk).update(
-        status=status, outcome=outcome, settled_at=now, lease_until=None, lease_token=None
-    )
+    given_back = {"slot": None, "lease_until": None, "lease_token": None, "holds_until": None}
+    Call.objects.filter(pk=call.pk).update(status=status, outcome=outcome, settled_at=now, **given_back)
     task = call.task
     history.record(
         task.job,
@@ -184,6 +207,12 @@ def _move_called_task(call: Call, *, done: bool, outcome: str, now: datetime) ->
         move_task(task, TaskStatus.REVERTED, actor=CHOREO, now=now)
     elif task.status == TaskStatus.REVERTING:
         move_task(task, TaskStatus.REVERT_FAILED, actor=CHOREO, now=now, cause=Cause.REVERT_FAILED, why=outcome)
+
+
+def _fails_already(task: Task) -> bool:
+    """Does a call of the same job to the same service fail right now? Then this one is not worth waiting for either."""
+    calls = Call.objects.filter(job=task.job, service=task.service, status__in=CALL_OPEN)
+    return calls.filter(holds_until=None).exclude(task=task).exists()
 
 
 def _work_came_meanwhile(call: Call) -> bool:

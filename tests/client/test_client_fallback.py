@@ -1,70 +1,56 @@
-"""The retry rule: what is repeated, how often, after how long."""
+"""The facts that the ladder stands on: what may be repeated, how long a wait is, what a service asks for."""
 
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
-from choreo_client.fallback import (
-    IDEMPOTENT_METHODS,
-    Outcome,
-    RetryPolicy,
-    backoff,
-    is_transient,
-    next_delay,
-    parse_retry_after,
-)
+from choreo_client.fallback import IDEMPOTENT_METHODS, backoff, is_transient, parse_retry_after, standing_in
 from hypothesis import given
 from hypothesis import strategies as st
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
-methods = st.sampled_from(["GET", "HEAD", "PUT", "DELETE", "POST", "PATCH"])
-statuses = st.none() | st.integers(300, 599)
-waits = st.none() | st.floats(0, 1e6)
 chances = st.floats(0, 1, exclude_max=True)
 
 
-@pytest.mark.parametrize("status", [None, 500, 502, 503, 504, 408, 425, 429])
-@pytest.mark.parametrize("method", sorted(IDEMPOTENT_METHODS))
-def test_transient_failures_of_idempotent_methods_are_retried_twice(method: str, status: int | None) -> None:
-    delays = [next_delay(n, Outcome(method, status), lambda: 0.5) for n in (1, 2, 3)]
-    assert delays == [0.75, 1.5, None]
+def test_the_idempotent_methods() -> None:
+    assert sorted(IDEMPOTENT_METHODS) == ["DELETE", "GET", "HEAD", "PUT"]
 
 
-@pytest.mark.parametrize("method", ["POST", "PATCH"])
-@pytest.mark.parametrize("status", [None, 503, 429])
-def test_other_methods_are_never_retried(method: str, status: int | None) -> None:
-    assert next_delay(1, Outcome(method, status), lambda: 0.0) is None
+def test_what_may_pass() -> None:
+    assert is_transient(None)
+    assert [status for status in range(100, 700) if is_transient(status)] == [408, 425, 429, *range(500, 700)]
 
 
-@given(status=st.integers(300, 499).filter(lambda s: s not in (408, 425, 429)))
-def test_other_answers_are_final(status: int) -> None:
-    assert not is_transient(status)
-    assert next_delay(1, Outcome("PUT", status), lambda: 0.0) is None
+@pytest.mark.parametrize(
+    ("attempt", "chance", "seconds"),
+    [
+        (1, 0.0, 0.5),
+        (1, 0.5, 0.75),
+        (1, 1.0, 1.0),
+        (2, 0.0, 1.0),
+        (2, 1.0, 2.0),
+        (3, 0.0, 2.0),
+        (3, 1.0, 4.0),
+        (5, 1.0, 16.0),
+        (6, 1.0, 30.0),
+        (6, 0.0, 15.0),
+        (1100, 1.0, 30.0),
+    ],
+)
+def test_waits_double_up_to_a_ceiling_half_of_each_by_chance(attempt: int, chance: float, seconds: float) -> None:
+    assert backoff(attempt, lambda: chance) == seconds
 
 
-@given(st.integers(1, 9), methods, statuses, waits, chances)
-def test_a_delay_is_within_the_bounds_of_the_rule(
-    attempt: int, method: str, status: int | None, asked: float | None, chance: float
-) -> None:
-    delay = next_delay(attempt, Outcome(method, status, asked), lambda: chance)
-    if delay is None:
-        return
-    assert attempt < 3
-    assert method in IDEMPOTENT_METHODS
-    full = 2.0 ** (attempt - 1)
-    assert max(full / 2, asked or 0) <= delay <= max(full, asked or 0)
-    assert delay <= 10
-
-
-def test_a_longer_wait_than_the_bound_is_not_cut_short_but_given_up() -> None:
-    assert next_delay(1, Outcome("GET", 503, 10.0), lambda: 0.0) == 10.0
-    assert next_delay(1, Outcome("GET", 503, 10.1), lambda: 0.0) is None
+def test_the_first_wait_and_the_ceiling_are_the_callers() -> None:
+    waits = [backoff(attempt, lambda: 1.0, first=3.0, longest=10.0) for attempt in (1, 2, 3)]
+    assert waits == [3.0, 6.0, 10.0]
+    assert backoff(33, lambda: 1.0, first=1.0, longest=1e12) == 2.0**32
+    assert backoff(34, lambda: 1.0, first=1.0, longest=1e12) == 2.0**32
 
 
 @given(st.integers(1, 10**9), chances)
-def test_backoff_has_a_ceiling(attempt: int, chance: float) -> None:
-    policy = RetryPolicy(max_delay=30)
-    assert 0.5 <= backoff(attempt, lambda: chance, policy) <= 30
+def test_a_wait_is_between_half_and_the_whole(attempt: int, chance: float) -> None:
+    assert 0.5 <= backoff(attempt, lambda: chance) <= 30
 
 
 @pytest.mark.parametrize(
@@ -72,6 +58,7 @@ def test_backoff_has_a_ceiling(attempt: int, chance: float) -> None:
     [
         ("0", 0.0),
         (" 7 ", 7.0),
+        ("12345678901234567890", 1234567890.0),
         ("Mon, 23 Nov 2026 09:00:05 GMT", 5.0),
         ("Mon, 23 Nov 2026 08:00:00 -0000", 0.0),
         ("-1", None),
@@ -96,3 +83,20 @@ def test_no_retry_after_is_too_odd(value: str) -> None:
 def test_a_date_counts_from_now(seconds: int) -> None:
     value = format_datetime(NOW + timedelta(seconds=seconds), usegmt=True)
     assert parse_retry_after(value, NOW) == seconds
+
+
+@pytest.mark.parametrize(
+    ("other", "called"),
+    [
+        ("https://spare.test", "https://spare.test/v1/pay?x=1"),
+        ("https://spare.test:8443/", "https://spare.test:8443/v1/pay?x=1"),
+        ("https://spare.test/other", "https://spare.test/other"),
+        ("https://spare.test?key=2", "https://spare.test?key=2"),
+    ],
+)
+def test_an_origin_stands_in_for_the_given_one(other: str, called: str) -> None:
+    assert standing_in("http://given.test/v1/pay?x=1#part", other) == called
+
+
+def test_an_origin_for_an_origin_is_called_at_its_root() -> None:
+    assert standing_in("http://given.test", "http://spare.test") == "http://spare.test/"

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from jobs.domain.preconditions import NO_PRECONDITION
-from jobs.domain.states import CallStatus
+from jobs.domain.states import CALL_OPEN, CallStatus
 from jobs.models import Call, Job, Service, Task
 from jobs.services.accounts import ensure_service
 from jobs.services.calls import run_due
@@ -62,6 +62,16 @@ class Scene:
         self.cancel()
         return Call.objects.get()
 
+    def run_until_queued(self, call: Call, most: int = 20) -> Call:
+        """The same, as far as the replay queue."""
+        for _ in range(most):
+            call.refresh_from_db()
+            if call.status == CallStatus.QUEUED:
+                return call
+            self.clock.now = max(self.clock.now, call.next_at)
+            assert self.run(limit=1) == 1
+        raise AssertionError(f"still {call.status} after {most} attempts")
+
     def run(self, **options: Any) -> int:
         return run_due(self.clock, **options)
 
@@ -69,7 +79,7 @@ class Scene:
         """Go from one due time to the next, as a clock that jumps."""
         for _ in range(most):
             call.refresh_from_db()
-            if call.status not in {CallStatus.PENDING, CallStatus.RUNNING}:
+            if call.status not in CALL_OPEN:
                 return call
             self.clock.now = max(self.clock.now, call.next_at)
             assert self.run(limit=1) == 1

@@ -120,7 +120,7 @@ class Story:
         """A worker makes this call and gets its final answer."""
         call = Call.objects.get(job_id=self.job_id, action=action, task__name=name, status=CallStatus.PENDING)
         token = uuid.uuid4()
-        lease = {"status": CallStatus.RUNNING, "lease_token": token, "lease_until": self.now}
+        lease = {"status": CallStatus.RUNNING, "lease_token": token, "lease_until": self.now, "slot": call.pk % 30_000}
         Call.objects.filter(pk=call.pk).update(**lease)
         call.attempts.create(url="https://example/", started_at=self.now)
         assert undo.settle_call(call.pk, token, done=done, outcome=outcome, now=self.now)

@@ -8,7 +8,7 @@ import pytest
 from pytest_django import Settings
 from standardwebhooks import Webhook
 
-from jobs.domain.callbacks import LONGEST_RETRY_AFTER, Answer, Outcome
+from jobs.domain.callbacks import Answer, Outcome
 from jobs.domain.events import EventKind
 from jobs.domain.states import CallAction, CallStatus, JobStatus, TaskStatus
 from jobs.models import Call, CallAttempt, JobEvent, Task
@@ -65,15 +65,25 @@ def test_answers_that_settle_at_once(
 
 
 @pytest.mark.parametrize("behaviour", [status(500), status(503), status(429), status(408), status(425), reset])
-def test_three_attempts_and_then_a_human(scene: Scene, behaviour: Behaviour) -> None:
+def test_three_attempts_then_the_replay_queue_and_at_its_end_a_human(
+    scene: Scene, settings: Settings, behaviour: Behaviour
+) -> None:
+    settings.CHOREO_REPLAY_WINDOW = 100
     call = scene.undo(behaviour)
     began = scene.clock.now
-    scene.run_until_settled(call)
-    assert (call.status, call.outcome, call.attempts_made) == (CallStatus.FAILED, Outcome.GAVE_UP, 3)
-    assert timedelta(seconds=1.5) <= scene.clock.now - began <= timedelta(seconds=3)
+    scene.run_until_queued(call)
+    queued = scene.clock.now
+    assert timedelta(seconds=1.5) <= queued - began <= timedelta(seconds=3)
     assert len(scene.peer.requests) == 3
+    assert (call.queued_at, call.give_up_at) == (queued, queued + timedelta(seconds=100))
+    assert call.queue_reason == call.attempts.last().detail  # type: ignore[union-attr]  # it has some
+    assert scene.job.status == JobStatus.CANCELLING
+    scene.run_until_settled(call)
+    assert (call.status, call.outcome) == (CallStatus.FAILED, Outcome.GAVE_UP)
+    assert scene.clock.now == queued + timedelta(seconds=100)
     assert scene.job.status == JobStatus.REVERT_FAILED
     assert JobEvent.objects.filter(job=scene.job, cause="revertFailed").count() == 1
+    assert JobEvent.objects.filter(job=scene.job, kind=EventKind.CALL_QUEUED).count() == 1
 
 
 def test_retries_are_one_request_to_the_service(scene: Scene) -> None:
@@ -103,10 +113,9 @@ def test_nothing_is_done_before_its_time(scene: Scene) -> None:
 
 
 def test_a_service_cannot_ask_for_patience_without_end(scene: Scene) -> None:
-    call = scene.undo(status(503, retry_after="31536000"))
-    scene.run()
-    call.refresh_from_db()
-    assert call.next_at - scene.clock.now == timedelta(seconds=LONGEST_RETRY_AFTER)
+    call = scene.run_until_queued(scene.undo(status(503, retry_after="31536000")))
+    assert len(scene.peer.requests) == 1
+    assert call.next_at == call.give_up_at == scene.clock.now + timedelta(days=1)
 
 
 def test_the_static_fallback_has_its_three_attempts_too(scene: Scene) -> None:
@@ -160,8 +169,8 @@ def test_a_fallback_that_is_taken_away_meanwhile_is_not_waited_for(scene: Scene)
     scene.service.fallback_url = ""
     scene.service.save()
     made = len(scene.peer.requests)
-    call = scene.run_until_settled(call)
-    assert call.outcome == Outcome.GAVE_UP
+    call = scene.run_until_queued(call)
+    assert call.queue_reason == "No location is left to be tried."
     assert len(scene.peer.requests) == made
 
 
@@ -219,14 +228,17 @@ def test_cancel_comes_first_and_then_the_revert(scene: Scene) -> None:
     assert scene.job.status == JobStatus.CANCELLED
 
 
-def test_an_operators_retry_is_a_round_of_its_own(scene: Scene) -> None:
-    call = scene.run_until_settled(scene.undo(*[status(500)] * 5, status(200)))
+def test_an_operators_retry_is_a_round_of_its_own(scene: Scene, settings: Settings) -> None:
+    settings.CHOREO_REPLAY_WINDOW = 1
+    call = scene.run_until_settled(scene.undo(status(500)))
     assert call.outcome == Outcome.GAVE_UP
+    made = call.attempts.count()
     scene.clock.on(days=3)
+    scene.peer.plays(status(500), status(500), status(200))
     retry_reverts(scene.job_id, "ann", now=scene.clock())
     call = scene.run_until_settled(call)
-    assert (call.status, call.outcome, call.attempts_made) == (CallStatus.DONE, Outcome.DONE, 3)
-    assert call.attempts.count() == 6
+    assert (call.status, call.outcome, call.queued_at) == (CallStatus.DONE, Outcome.DONE, None)
+    assert (call.attempts_made, call.attempts.count()) == (3, made + 3)
 
 
 def test_a_new_round_has_a_new_window(scene: Scene, settings: Settings) -> None:
@@ -272,8 +284,8 @@ def test_a_fault_of_our_own_is_an_attempt_and_not_an_endless_loop(
         raise RuntimeError("secret of the house")
 
     monkeypatch.setattr(outbound, "send", fail)
-    scene.run_until_settled(call, most=4)
-    assert (call.outcome, call.attempts_made) == (Outcome.GAVE_UP, 3)
+    scene.run_until_queued(call, most=4)
+    assert call.attempts.count() == 3
     assert not CallAttempt.objects.filter(detail__contains="secret").exists()
 
 

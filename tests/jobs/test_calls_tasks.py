@@ -7,7 +7,7 @@ import pytest
 from celery import current_app
 
 from jobs import tasks
-from jobs.services import calls, deadlines
+from jobs.services import callers, deadlines, replay
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -15,8 +15,8 @@ NOW = datetime(2026, 3, 1, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("task", "service", "name"),
     [
-        ("jobs.sweep_deadlines", deadlines, "expire_due"),
-        ("jobs.sweep_calls", calls, "run_due"),
+        ("jobs.sweep_calls", callers, "start"),
+        ("jobs.sweep_replays", replay, "sweep_queue"),
         ("jobs.audit", deadlines, "audit"),
     ],
 )
@@ -34,3 +34,11 @@ def test_each_task_is_one_call_with_the_databases_time(
     monkeypatch.setattr(service, name, called)
     assert current_app.tasks[task]() == 3
     assert seen == ["healthy", NOW]
+
+
+def test_the_sweep_of_deadlines_also_lets_go_on_what_has_waited_long_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "database_now", lambda: NOW)
+    monkeypatch.setattr(tasks, "close_old_connections", lambda: None)
+    monkeypatch.setattr(deadlines, "expire_due", lambda now, seconds: 3 if now == NOW else 0)
+    monkeypatch.setattr(deadlines, "release_holds", lambda now: 4 if now == NOW else 0)
+    assert current_app.tasks["jobs.sweep_deadlines"]() == 7

@@ -13,7 +13,7 @@ from pytest_django import Settings
 from jobs import tasks
 from jobs.domain.states import CallAction, CallStatus, JobStatus, TaskStatus
 from jobs.models import Call, Job, Task
-from jobs.services import locks
+from jobs.services import callers, locks
 from jobs.services.accounts import ensure_service
 from jobs.services.calls import LEASE, run_due
 from jobs.services.clock import database_now
@@ -61,7 +61,13 @@ def due_calls(peer: Peer, count: int, at: datetime = NOW) -> list[Call]:
         due = at + timedelta(milliseconds=number)
         made.append(
             Call.objects.create(
-                job=job, task=task, action=CallAction.REVERT, reason=job.reason, next_at=due, created_at=at
+                job=job,
+                task=task,
+                service=service,
+                action=CallAction.REVERT,
+                reason=job.reason,
+                next_at=due,
+                created_at=at,
             )
         )
     return made
@@ -156,6 +162,8 @@ def test_the_task_makes_the_calls_that_are_due(peer: Peer) -> None:
     counts: list[int] = []
     together([lambda: counts.append(tasks.sweep_calls())])  # in a thread that has no connection yet
     assert counts == [2]
+    assert callers.drain(10)
+    assert len(peer.requests) == 2
     assert tasks.sweep_calls() == 0
 
 
@@ -175,3 +183,4 @@ def test_a_task_outlives_a_connection_that_broke(peer: Peer) -> None:
 
     together([end_it])
     assert tasks.sweep_calls() == 1
+    assert callers.drain(10)

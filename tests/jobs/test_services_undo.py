@@ -187,7 +187,7 @@ def test_work_that_ends_while_its_revert_finds_nothing_is_called_again(story: St
     deadlines.expire_due(story.after(60))
     call = Call.objects.get()
     call.attempts.create(url="https://pay.example/", started_at=story.now)
-    call.status, call.lease_token, call.lease_until = "running", story.job_id, story.now
+    call.status, call.lease_token, call.lease_until, call.slot = "running", story.job_id, story.now, 0
     call.save()
     story.after(1)
     with pytest.raises(JobCancelled):
@@ -232,7 +232,7 @@ def test_a_claim_that_was_overtaken_by_the_services_own_report_records_nothing(s
     story.put_job()
     story.chain("tax")
     cancel_as_operator(story.job_id, "admin", now=story.now)
-    Call.objects.update(status="running", lease_token=story.job_id, lease_until=story.now)
+    Call.objects.update(status="running", slot=0, lease_token=story.job_id, lease_until=story.now)
     story.put_task("tax", status="reverted")
     assert story.job.status == "cancelled"
     call = Call.objects.get()

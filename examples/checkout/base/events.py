@@ -1,23 +1,18 @@
 """CloudEvents 1.0 over HTTP in binary mode, sent until they are accepted."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
+from urllib.parse import quote
 
-import httpx
-from choreo_client import Correlation, Entry, TryAgain, from_headers
-from choreo_client.fallback import is_transient
+from choreo_client import Choreo, Correlation, Dependency, Registry, from_headers
 
 from examples.checkout.base.ids import canonical_uuid
-from examples.checkout.base.problems import BadRequest, ServiceError
+from examples.checkout.base.problems import BadRequest
+from examples.checkout.base.settings import Settings
 
 SEND_SECONDS = 120
 """How long an event is offered before its subscriber counts as lost."""
-
-
-class NotAccepted(ServiceError):
-    """The subscriber refused an event for good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,21 +67,19 @@ def read_event(headers: Mapping[str, str], data: dict[str, Any]) -> Event:
 
 
 class Sender:
-    """Posts queued events to the one subscriber; a ReplayQueue's `deliver`."""
+    """Puts an event to the one subscriber, at whichever of its locations answers; TryAgain when none does.
 
-    def __init__(self, subscriber_url: str) -> None:
-        self._url = subscriber_url
-        # Neighbours are spoken to directly, whatever proxy the environment names.
-        self._http = httpx.Client(timeout=5.0, trust_env=False)
+    PUT under the event's own ID: it may be repeated, which a POST may not (pattern: "only on idempotent methods").
+    """
 
-    def __call__(self, entry: Entry) -> None:
-        event = Event(**entry.payload)
-        content = json.dumps(event.data).encode()
-        try:
-            answer = self._http.post(self._url, headers=event.headers(), content=content)
-        except httpx.RequestError as error:
-            raise TryAgain(repr(error)) from error
-        if is_transient(answer.status_code):
-            raise TryAgain(f"{self._url} answered {answer.status_code}")
-        if not answer.is_success:
-            raise NotAccepted(f"{self._url} answered {answer.status_code}")
+    def __init__(self, settings: Settings, choreo: Choreo) -> None:
+        service = settings.subscriber_service
+        self._subscriber = Dependency(
+            settings.subscriber_url,
+            static=settings.subscriber_fallback_url or None,
+            registry=Registry(choreo, service) if service else None,
+        )
+
+    def send(self, event: Event) -> None:
+        """One attempt at each location; the queue that the event waits in has the patience."""
+        self._subscriber.call_once("PUT", f"/{quote(event.id, safe='')}", event.data, event.headers())

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import unquote
 
 from choreo_client import SignatureError, correlated, from_headers
 from choreo_client.webhooks import verify
@@ -28,6 +29,7 @@ log = logging.getLogger("checkout")
 
 MAX_BODY_BYTES = 65_536
 _TASK = re.compile(r"/tasks/(?P<task_id>[^/]+)(/(?P<action>cancel|revert))?")
+_EVENT = re.compile(r"/events/(?P<event_id>[^/]+)")
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -42,11 +44,11 @@ class Handler(BaseHTTPRequestHandler):
         self._answer(self._get)
 
     def do_PUT(self) -> None:
-        """PUT /tasks/{taskID}/cancel and /revert, from Choreo."""
+        """PUT /tasks/{taskID}/cancel and /revert, from Choreo; PUT /events/{ID}, from other services."""
         self._answer(self._put)
 
     def do_POST(self) -> None:
-        """POST /events, from other services, and what the service itself takes."""
+        """POST /events, from whoever speaks CloudEvents, and what the service itself takes."""
         self._answer(self._post)
 
     def log_message(self, format: str, *args: Any) -> None:
@@ -58,9 +60,11 @@ class Handler(BaseHTTPRequestHandler):
         return self.server.service.describe(self._task("describe"))
 
     def _put(self) -> Answer:
+        if match := _EVENT.fullmatch(self.path):
+            return self._receive(unquote(match["event_id"]))
         match = _TASK.fullmatch(self.path)
         if match is None or match["action"] is None:
-            raise NotFound("only a task's /cancel and /revert take a PUT")
+            raise NotFound("only an event, and a task's /cancel and /revert take a PUT")
         body = self._body()
         self._verify(body)
         task_id = self._uuid_in_path(match["task_id"])
@@ -70,10 +74,15 @@ class Handler(BaseHTTPRequestHandler):
         return self.server.service.withdraw(match["action"], task_id, job_id, key)
 
     def _post(self) -> Answer:
-        body = _json_object(self._body())
         if self.path != "/events":
-            return self.server.service.post(self.path, body)
-        self.server.service.receive(read_event(self._headers(), body))
+            return self.server.service.post(self.path, _json_object(self._body()))
+        return self._receive(None)
+
+    def _receive(self, event_id: str | None) -> Answer:
+        event = read_event(self._headers(), _json_object(self._body()))
+        if event_id not in (None, event.id):
+            raise BadRequest("the URL and ce-id name different events")
+        self.server.service.receive(event)
         return 202, {"status": "accepted"}
 
     def _verify(self, body: bytes) -> None:

@@ -19,7 +19,7 @@ from choreo_client import (
     ReplayQueue,
     correlated,
 )
-from choreo_client.fallback import ONE_ATTEMPT
+from choreo_client.ladder import ONE_ATTEMPT
 
 from examples.checkout.base.events import SEND_SECONDS, Event, Sender
 from examples.checkout.base.ids import derived_id
@@ -84,7 +84,6 @@ class Service:
         self.settings = settings
         settings.data.mkdir(parents=True, exist_ok=True)
         self.store = Store(settings.data / "store.sqlite3")
-        self._sender = Sender(settings.subscriber_url)
         # Held while a task's status is looked at and acted upon; never over a network call.
         self._lock = threading.RLock()
         self._stops: dict[str, threading.Event] = {}
@@ -92,6 +91,7 @@ class Service:
         self._todo: queue.SimpleQueue[str] = queue.SimpleQueue()
         # One attempt, as a step that cannot ask Choreo goes on at once without it.
         self.choreo = Choreo(settings.choreo_url, settings.choreo_token, 2.0, policy=ONE_ATTEMPT)
+        self._sender = Sender(settings, self.choreo)
         self.outbox = Outbox(
             self.choreo,
             settings.data / "outbox.sqlite3",
@@ -283,7 +283,7 @@ class Service:
     def _send_event(self, entry: Entry) -> None:
         # What was withdrawn while its event waited must not set others to work.
         if self.store.status(entry.payload["task_id"]) in EFFECTIVE:
-            self._sender(entry)
+            self._sender.send(Event(**entry.payload))
 
     def _event_refused(self, entry: Entry, error: Exception) -> None:
         event = Event(**entry.payload)

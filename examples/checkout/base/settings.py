@@ -10,8 +10,9 @@ from pathlib import Path
 class Settings:
     """One process's settings; durations are whole seconds.
 
-    `subscriber_url` is the only other service that this one knows of. `webhook_secrets` is
-    empty when unsigned calls are accepted.
+    `subscriber_url` is the only other service that this one knows of; `subscriber_fallback_url` and
+    `subscriber_service`, its name in the registry, lead to other places of the same one, and may be empty.
+    `webhook_secrets` is empty when unsigned calls are accepted.
     """
 
     choreo_url: str
@@ -21,6 +22,8 @@ class Settings:
     port: int
     public_url: str
     subscriber_url: str
+    subscriber_fallback_url: str
+    subscriber_service: str
     data: Path
     job_max_ttl: int
     task_max_ttl: int
@@ -39,6 +42,8 @@ def read_settings(name: str, environ: Mapping[str, str] = os.environ) -> Setting
         port=port,
         public_url=environ.get("SERVICE_URL", f"http://{host}:{port}").rstrip("/"),
         subscriber_url=environ["SUBSCRIBER_URL"],
+        subscriber_fallback_url=environ.get("SUBSCRIBER_FALLBACK_URL", ""),
+        subscriber_service=environ.get("SUBSCRIBER_SERVICE", ""),
         data=Path(environ.get("SERVICE_DATA", f"var/checkout/{name}")),
         job_max_ttl=int(environ.get("JOB_MAX_TTL", "30")),
         task_max_ttl=int(environ.get("TASK_MAX_TTL", "30")),
