@@ -25,6 +25,8 @@ from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler
 from django.db import connection
 
+from jobs.services import callers
+
 log = structlog.get_logger(__name__)
 
 GRACE_SECONDS = 4.0
@@ -78,6 +80,7 @@ class Embedded:
         worker_state.should_stop = 0  # type: ignore[assignment]  # the stubs know only its first value
         self.web.task_dispatcher.shutdown(timeout=2)
         self.threads["worker"].join(max(0.0, end - time.monotonic()))
+        callers.drain(max(0.0, end - time.monotonic()))
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         self._ask_to_stop()

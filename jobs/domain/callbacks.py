@@ -157,7 +157,7 @@ def tried(past: Sequence[Past]) -> list[ladder.Attempt]:
     """The failures that count, as the ladder wants to know them.
 
     A poll counts at the location whose 202 promised it. That the service is at work takes back the silences before,
-    but not that what it promised was gone.
+    but not that what it promised was gone, or at a place that may not be called.
     """
     failures: list[tuple[ladder.Attempt, bool]] = []
     here = ""
@@ -166,10 +166,11 @@ def tried(past: Sequence[Past]) -> list[ladder.Attempt]:
         if each.kind is AnswerKind.UNDER_WAY:
             failures = [(failure, lost) for failure, lost in failures if lost or failure.url != here]
         elif not each.kind.from_service or (each.kind is AnswerKind.NOTHING and each.polled):
-            status = each.status_code if each.kind is AnswerKind.TRANSIENT and is_transient(each.status_code) else None
-            usable = each.kind is not AnswerKind.BLOCKED
-            failure = ladder.Attempt(here, each.at, status, each.retry_after, usable)
-            failures.append((failure, each.kind is AnswerKind.NOTHING))
+            lost = each.polled and each.kind is not AnswerKind.TRANSIENT
+            silent = each.kind is AnswerKind.TRANSIENT and is_transient(each.status_code)
+            usable = lost or each.kind is not AnswerKind.BLOCKED
+            status = each.status_code if silent else None
+            failures.append((ladder.Attempt(here, each.at, status, each.retry_after, usable), lost))
     return [failure for failure, _ in failures]
 
 

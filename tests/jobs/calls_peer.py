@@ -1,12 +1,17 @@
 """A service to call: a real HTTP server on the loopback that answers as each test bids it."""
 
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+PEM = Path(__file__).with_name("service.test.pem")
+"""Certificate and key of service.test, for which nobody vouches."""
 
 
 @dataclass(frozen=True)
@@ -21,12 +26,14 @@ class Received:
 
 @dataclass
 class Peer:
-    """`answers[path]` are played one after the other, the last one for ever; what came in is in `requests`."""
+    """`answers[path]` are played one after the other, the last one for ever; what came in is in `requests`, and what
+    was done about it in `effects`: one idempotency key for each."""
 
     server: ThreadingHTTPServer
     answers: dict[str, list["Behaviour"]] = field(default_factory=dict)
     requests: list[Received] = field(default_factory=list)
     connections: list[str] = field(default_factory=list)
+    effects: list[str] = field(default_factory=list)
     over: threading.Event = field(default_factory=threading.Event)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -92,6 +99,37 @@ def reset(handler: BaseHTTPRequestHandler, peer: Peer) -> None:
     """Break the connection off with a TCP reset."""
     handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     handler.connection.close()
+
+
+def undoes(then: Behaviour) -> Behaviour:
+    """Do what is asked for, once for each idempotency key as the contract has it, and only then behave like this."""
+
+    def play(handler: BaseHTTPRequestHandler, peer: Peer) -> None:
+        key = handler.headers["idempotency-key"]
+        with peer.lock:
+            if key not in peer.effects:
+                peer.effects.append(key)
+        then(handler, peer)
+
+    return play
+
+
+def held_open(head: bytes) -> Behaviour:
+    """Exactly these bytes, and then the connection stays open in silence."""
+
+    def play(handler: BaseHTTPRequestHandler, peer: Peer) -> None:
+        _write(handler, head)
+        peer.over.wait(30)
+
+    return play
+
+
+def behind_tls(peer: Peer) -> ssl.SSLContext:
+    """From now on the peer speaks TLS, as service.test."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(PEM)
+    peer.server.socket = context.wrap_socket(peer.server.socket, server_side=True, do_handshake_on_connect=False)
+    return context
 
 
 def _write(handler: BaseHTTPRequestHandler, data: bytes) -> None:

@@ -208,9 +208,12 @@ def test_a_poll_that_is_gone_puts_again(scene: Scene) -> None:
     assert [(r.method, r.path) for r in scene.peer.requests] == [("PUT", "/undo"), ("GET", "/lost"), ("PUT", "/undo")]
 
 
-def test_the_place_of_the_outcome_goes_through_the_guard(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    call = scene.run_until_settled(scene.undo(status(202, location="http://user:secret@127.0.0.1/")))
-    assert (call.status, call.outcome) == (CallStatus.FAILED, Outcome.BLOCKED)
+def test_the_place_of_the_outcome_goes_through_the_guard(scene: Scene) -> None:
+    place = "http://user:secret@127.0.0.1/"
+    call = scene.run_until_settled(scene.undo(status(202, location=place), status(204)))
+    assert (call.status, call.outcome) == (CallStatus.DONE, Outcome.DONE)
+    assert outcomes(call) == [(202, "under-way"), (None, "blocked"), (204, "done")]
+    assert [request.method for request in scene.peer.requests] == ["PUT", "PUT"]
 
 
 def test_cancel_comes_first_and_then_the_revert(scene: Scene) -> None:

@@ -255,6 +255,13 @@ def test_an_outcome_that_is_gone_is_asked_for_by_put_and_only_so_often() -> None
     assert isinstance(step(twice, K.NOTHING, poll_url=POLL), Enqueue)
 
 
+def test_an_outcome_at_a_place_that_may_not_be_called_is_asked_for_by_put() -> None:
+    assert retry(past(K.UNDER_WAY), K.BLOCKED, poll_url=POLL).poll_url == ""
+    before = [*past(K.UNDER_WAY), *past(K.BLOCKED, polled=True), *past(K.UNDER_WAY)]
+    assert [(attempt.url, attempt.usable, attempt.status) for attempt in tried(before)] == [(GIVEN.url, True, None)]
+    assert next_location(round_of(before, GIVEN, SPARE), NOW) == GIVEN
+
+
 def test_a_service_that_is_at_work_has_its_attempts_again() -> None:
     before = past(K.TRANSIENT, K.TRANSIENT, K.UNDER_WAY)
     assert tried(before) == []
