@@ -4,33 +4,15 @@ A message is only ever a hint: what is due stands in SQL rows, and each of these
 """
 
 import os
-from typing import Any
 
 from celery import Celery
-from celery.app.amqp import AMQP
 from django.conf import settings
-from kombu import Connection
+
+from choreo_web.broker import PatientAMQP
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "choreo_web.settings")
 
-RECONNECT_SECONDS = 3.0
-"""The longest pause between two tries to reach a broker that is away. Celery's grows to 30 s, and has no setting."""
 TICK_EXPIRES_SECONDS = 300.0
-
-
-class PatientConnection(Connection):
-    """A connection to the broker that tries again soon, however long the broker has been away."""
-
-    def ensure_connection(self, *args: Any, **kwargs: Any) -> Any:
-        """Connect, however often it takes. Workers and beat come through here, at their start and after each loss."""
-        return super().ensure_connection(*args, **({"interval_max": RECONNECT_SECONDS} | kwargs))
-
-
-class PatientAMQP(AMQP):
-    """Celery's messaging with connections of ours, for workers, beat and wake-ups alike."""
-
-    Connection = PatientConnection
-
 
 app = Celery("choreo", amqp=PatientAMQP)
 app.config_from_object("django.conf:settings", namespace="CELERY")

@@ -12,13 +12,16 @@ from django.urls import reverse
 from escalation.domain.incidents import IncidentStatus
 from escalation.models import Incident
 from jobs.admin.job_list import with_extras
+from jobs.domain.states import CallStatus
 from jobs.domain.states import JobStatus as _S
-from jobs.models import Job, Service
+from jobs.models import Call, Job, Service
 from jobs.services.clock import database_now
 from jobs.services.sweeps import ages
 
 COUNT_UP_TO = 999
 """A dashboard says "999+" rather than counting on."""
+
+BADGE_UP_TO = 99
 
 QUIET_SWEEP_SECONDS = 60.0
 
@@ -57,11 +60,22 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         for title, pages in _PAGES
     ]
     groups[0]["items"].insert(0, dashboard)
+    if _may_see(request, "jobs.call"):
+        groups[0]["items"].append(_replay_queue())
     return [group for group in groups if group["items"]]
 
 
 def _item(title: str, icon: str, model: str) -> dict[str, str]:
     return {"title": title, "icon": icon, "link": reverse(f"admin:{model.replace('.', '_')}_changelist")}
+
+
+def _replay_queue() -> dict[str, str]:
+    """What waits for services to come back; with its number, read off a small index, as long as it is not empty."""
+    link = f"{reverse('admin:jobs_call_changelist')}?status__exact={CallStatus.QUEUED}"
+    queued = Call.objects.filter(status=CallStatus.QUEUED).order_by().values_list("pk")
+    waiting = len(queued[: BADGE_UP_TO + 1])
+    badge = {"badge": f"{BADGE_UP_TO}+" if waiting > BADGE_UP_TO else str(waiting)} if waiting else {}
+    return {"title": "Replay queue", "icon": "pending_actions", "link": link, **badge}
 
 
 def _may_see(request: HttpRequest, model: str) -> bool:

@@ -56,12 +56,18 @@ def readable_job(job_id: UUID, service: Service | None) -> Job:
     return job
 
 
+def tasks_of(job: Job) -> QuerySet[Task]:
+    """A job's tasks in the order of their creation; of those that were created at one moment the ID decides, and not
+    which of them happened to be stored first."""
+    return Task.objects.filter(job_id=job.pk).order_by("created_at", "task_id")
+
+
 def with_tasks(job: Job) -> tuple[Job, list[Task]]:
     """The job and its tasks out of one statement, so that both belong to one version, though it may be a newer one.
 
     A job without tasks is returned as it is: none exist now, so none existed when it was read.
     """
-    tasks = list(Task.objects.filter(job_id=job.pk).select_related("job", "service"))
+    tasks = list(tasks_of(job).select_related("job", "service"))
     return (tasks[0].job if tasks else job), tasks
 
 

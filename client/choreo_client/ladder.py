@@ -208,9 +208,9 @@ def _turns(
     """Who has a turn still, in order, and when: the last location again after a wait, the untried ones at once."""
     known = {attempt.url for attempt in tried}
     if tried and _may_go_on(policy, tried):
-        here = [location for location in locations if location.url == tried[-1].url]
-        wait = max(_next_backoff(policy, tried, rng), tried[-1].retry_after or 0.0)
-        yield from ((now + timedelta(seconds=wait), location) for location in here[:1])
+        last = tried[-1]
+        at = now + timedelta(seconds=max(_next_backoff(policy, tried, rng), last.retry_after or 0.0))
+        yield from ((at, location) for location in locations if location.url == last.url)
     yield from ((now, location) for location in locations if location.url not in known)
 
 

@@ -138,7 +138,7 @@ class Walk:
         answer, usable = None, True
         try:
             answer = self._send(location.url, timeout)
-        except (httpx.UnsupportedProtocol, httpx.InvalidURL, UnicodeError, OverflowError):  # no host, no port
+        except (httpx.UnsupportedProtocol, httpx.InvalidURL, UnicodeError):  # the last: no host name
             usable = False
         except httpx.RequestError:
             pass  # no answer came: that is what is noted

@@ -59,12 +59,14 @@ REPEATS: frozenset[tuple[IncidentStatus, Verb]] = frozenset(
 """Verbs that ask for what already holds: they change nothing, and are no error."""
 
 CRITICAL_CAUSES = frozenset({Cause.HALTING_ERROR, Cause.REVERT_FAILED})
+_SETTLED_BY_UNDOING = frozenset({Cause.JOB_MAX_TTL, Cause.REVERT_FAILED, Cause.LEASES_LOST})
 ENDED_WELL_ONCE_UNDONE = (JobStatus.CANCELLED, JobStatus.FAILED)
 NOT_UNDONE = (TaskStatus.CANCELLING, TaskStatus.REVERTING, TaskStatus.REVERT_FAILED)
 
 
 def severity_of(cause: Cause) -> Severity:
-    """Critical when retries cannot mend it (a halting error, a revert that failed), a warning otherwise."""
+    """Critical when retries cannot mend it (a halting error, a revert that failed), a warning otherwise: a service that
+    is gone may come back in time, and its job still go well."""
     return Severity.CRITICAL if cause in CRITICAL_CAUSES else Severity.WARNING
 
 
@@ -77,12 +79,12 @@ def needs_human(cause: Cause, on_failure: OnTaskFailure) -> bool:
     """True for a cause that an undone job does not settle.
 
     A halting error says that retries cannot mend it, and a failure in `alert` mode is never undone: both stay until a
-    human resolves them or the job is completed after all. What is over its max TTL, or was not reverted, is settled
-    when everything is undone.
+    human resolves them or the job is completed after all. What is over its max TTL, was not reverted, or was left by
+    its service, is settled when everything is undone.
     """
     if cause is Cause.HALTING_ERROR:
         return True
-    return cause not in {Cause.JOB_MAX_TTL, Cause.REVERT_FAILED} and on_failure is OnTaskFailure.ALERT
+    return cause not in _SETTLED_BY_UNDOING and on_failure is OnTaskFailure.ALERT
 
 
 def ended_well(status: JobStatus, reason: str, *, open_tasks: bool, stays: bool, stopped_since: bool) -> bool:

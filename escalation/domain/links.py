@@ -7,9 +7,10 @@ from uuid import UUID
 
 @dataclass(frozen=True)
 class IncidentLinks:
-    """Everything that the pattern asks an alert to link to, and the incident itself."""
+    """Everything that the pattern asks an alert to link to, the incident itself, and where its job is undone."""
 
     job: str
+    undo: str
     progress: str
     shared_state: str
     error_report: str
@@ -23,6 +24,7 @@ def incident_links(base: str, job_id: UUID, incident_id: UUID, report_id: UUID |
     reports = f"{job}/error-reports"
     return IncidentLinks(
         job=job,
+        undo=f"{job}#undo",
         progress=f"{job}/progress",
         shared_state=f"{job}/shared-state",
         error_report=f"{reports}/{report_id}" if report_id else reports,

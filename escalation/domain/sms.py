@@ -1,7 +1,7 @@
 """Text messages of one segment: 160 septets of the GSM 7-bit default alphabet (3GPP TS 23.038 §6.2.1)."""
 
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from escalation.domain.text import shorten
 
@@ -20,6 +20,7 @@ _SPELLED = str.maketrans(
 )
 """What decomposition alone does not spell in plain letters: quotes, dashes, arrows, and letters with strokes."""
 _SHORTEST_NAME = 8
+_FAIR_NAME = 16
 
 
 def septets(text: str) -> int:
@@ -47,6 +48,13 @@ def one_segment(render: Callable[[str], str], name: str, link: str) -> str:
     if over > 0:
         text = to_gsm7(render(shorten(to_gsm7(name), max(len(to_gsm7(name)) - over, _SHORTEST_NAME))))
     return text if septets(text) <= SEGMENT else _cut_around(text, link)
+
+
+def best_segment(renders: Sequence[Callable[[str], str]], name: str, link: str) -> str:
+    """One segment of the first of these that says all it has to with a fair part of the name; else of the last."""
+    fair = shorten(to_gsm7(name), _FAIR_NAME)
+    fitting = (render for render in renders if septets(to_gsm7(render(fair))) <= SEGMENT)
+    return one_segment(next(fitting, renders[-1]), name, link)
 
 
 def _cut_around(text: str, link: str) -> str:

@@ -4,6 +4,7 @@ What a service supplied was cleaned before it comes here (`escalation.domain.tex
 that cannot be rendered is sent all the same, in a few plain words: a template is no reason to let people sleep.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,16 +15,17 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 
 from escalation import selectors
-from escalation.domain import sms, wording
+from escalation.domain import sms, undoing, wording
 from escalation.domain.delivery import Channel, MessageKind
 from escalation.domain.policy import Person
 from escalation.domain.text import clean
 from escalation.models import Incident
-from escalation.selectors import Facts
+from escalation.selectors import Facts, TaskLine
 
 log = structlog.get_logger(__name__)
 
 _SUBJECT_LENGTH = 200
+_TASKS_SHOWN = 12
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,9 @@ def render(occasion: Occasion, facts: Facts | None, person: Person, channel: Cha
 
 
 def _context(occasion: Occasion, facts: Facts, person: Person, ack_url: str) -> dict[str, Any]:
+    when = undoing.when_in(person.zone, occasion.now)
+    waiting = undoing.waiting(facts.waiting, when) if facts.waiting else ""
+    stuck = undoing.listed([str(task) for task in facts.stuck])
     return {
         "facts": facts,
         "job_name": facts.job_name,
@@ -77,7 +82,31 @@ def _context(occasion: Occasion, facts: Facts, person: Person, ack_url: str) -> 
         "by": clean(occasion.by, 100),
         "now": occasion.now,
         "ack_url": ack_url,
+        "waiting": waiting,
+        "stuck": stuck,
+        "headline": wording.headline(facts.progress, stuck=stuck, waiting=waiting),
+        "left": [(task, _what_was_tried(task, when)) for task in facts.left[:_TASKS_SHOWN]],
+        "more_left": max(len(facts.left) - _TASKS_SHOWN, 0),
+        "news": _news(facts, when),
     }
+
+
+def _what_was_tried(task: TaskLine, when: undoing.When) -> list[str]:
+    if task.undoing is None:
+        return [f"it gave no URL to revert it: only a person can undo it at {task.service}"] if task.stuck else []
+    return undoing.sentences(task.undoing, when)
+
+
+def _news(facts: Facts, when: undoing.When) -> list[str]:
+    """What a text message may say of it, the fullest first."""
+    stuck = facts.stuck
+    return wording.in_short(
+        facts.what,
+        facts.progress,
+        stuck=undoing.listed([str(task) for task in stuck], most=1),
+        why=undoing.reason(stuck[0].undoing) if len(stuck) == 1 else "",
+        waiting=undoing.waiting_in_short(facts.waiting, when) if facts.waiting else "",
+    )
 
 
 def _email(kind: MessageKind, context: dict[str, Any]) -> Rendered:
@@ -90,11 +119,15 @@ def _email(kind: MessageKind, context: dict[str, Any]) -> Rendered:
 
 
 def _sms(kind: MessageKind, context: dict[str, Any]) -> Rendered:
-    def text(job_name: str) -> str:
-        words = render_to_string(f"notifications/{kind}/sms.txt", context | {"job_name": job_name})
-        return " ".join(words.split())
+    def saying(news: str) -> Callable[[str], str]:
+        def text(job_name: str) -> str:
+            given = context | {"job_name": job_name, "news": news}
+            return " ".join(render_to_string(f"notifications/{kind}/sms.txt", given).split())
 
-    return Rendered(text=sms.one_segment(text, context["job_name"], context["ack_url"]))
+        return text
+
+    renders = [saying(news) for news in context["news"]]
+    return Rendered(text=sms.best_segment(renders, context["job_name"], context["ack_url"]))
 
 
 def _minimal(occasion: Occasion, channel: Channel, ack_url: str) -> Rendered:

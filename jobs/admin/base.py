@@ -114,7 +114,10 @@ def dialog_action[F: Callable[..., HttpResponse]](
 
 
 def leave_dialog(request: HttpRequest, url: str) -> HttpResponse:
-    """Go on to `url` after a dialog has done its work: htmx needs a header where a plain form needs a redirect."""
+    """Go on to `url` after a dialog has done its work: htmx needs a header where a plain form needs a redirect.
+
+    And no fragment: a browser that is on that page already would only scroll, and keep the dialog and the old page.
+    """
     if request.headers.get("HX-Request") == "true":
-        return HttpResponse(headers={"HX-Redirect": url})
+        return HttpResponse(headers={"HX-Redirect": url.partition("#")[0]})
     return HttpResponseRedirect(url)

@@ -1,6 +1,7 @@
 """The history in sentences."""
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from jobs.domain.events import EventKind
@@ -16,6 +17,8 @@ def sentence(event: JobEvent) -> str:
     text = _SENTENCES[EventKind(event.kind)](about, event.data)
     if why := event.data.get("why"):
         text += f" ({why})"
+    if note := event.data.get("note"):
+        text += f" by hand: {note}"
     return text[0].upper() + text[1:]
 
 
@@ -53,6 +56,16 @@ def _settled(about: str, data: Data) -> str:
     return f"{data.get('action', 'a call')} of {about} ended: {data.get('status', 'unknown')}{outcome}"
 
 
+def _queued(about: str, data: Data) -> str:
+    until = f" until {_moment(str(data['until']))}" if data.get("until") else ""
+    why = f": {data['detail']}" if data.get("detail") else ""
+    return f"{data.get('action', 'a call')} of {about} waits in the replay queue{until}{why}"
+
+
+def _lost(about: str, data: Data) -> str:
+    return f"all leases of the service {data.get('service', 'of it')} have run out, with {about} at work"
+
+
 def _written(about: str, data: Data) -> str:
     return f"shared state revision {data['revision']} was written" if "revision" in data else "shared state was written"
 
@@ -63,7 +76,16 @@ def _reported(about: str, data: Data) -> str:
 
 
 def _operator(about: str, data: Data) -> str:
+    if data.get("did"):
+        return f"an operator had the {data.get('action', 'call')} of {about} made: {data['did']}"
     return f"an operator acted on {about}: {words(str(data.get('action', 'unknown')))}"
+
+
+def _moment(at: str) -> str:
+    try:
+        return f"{datetime.fromisoformat(at).astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    except ValueError:
+        return at
 
 
 _SENTENCES: dict[EventKind, Callable[[str, Data], str]] = {
@@ -75,8 +97,10 @@ _SENTENCES: dict[EventKind, Callable[[str, Data], str]] = {
     EventKind.TASK_STATUS: _status,
     EventKind.TASK_LATE: _late,
     EventKind.CALL_ATTEMPT: _attempt,
+    EventKind.CALL_QUEUED: _queued,
     EventKind.CALL_SETTLED: _settled,
     EventKind.STATE_WRITTEN: _written,
     EventKind.REPORT_WRITTEN: _reported,
+    EventKind.SERVICE_LOST: _lost,
     EventKind.OPERATOR_ACTION: _operator,
 }

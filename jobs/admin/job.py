@@ -87,6 +87,7 @@ class JobAdmin(ReadOnlyAdmin[Job]):
             "job": job,
             "page": page,
             "refresh_seconds": REFRESH_SECONDS,
+            "may_operate": self.has_operate_permission(request),
             "job_actions": self.row_actions(request, job, _ACTIONS_OF.get(JobStatus(job.status), [])),
             "live_url": reverse("admin:jobs_job_live", args=[job.pk]),
             "links": [(name.replace("-", " "), f"{api}/{name}") for name in _RESOURCES],

@@ -12,8 +12,9 @@ from django.http import HttpRequest
 from jobs.admin.history_words import sentence
 from jobs.admin.sections import Section, sections
 from jobs.admin.timeline import Timeline, timeline
+from jobs.admin.undo_section import Undoing, calls_of, undoings
 from jobs.domain.budget import Budget, budget, plan_chain
-from jobs.domain.states import JOB_LIVE, JobStatus
+from jobs.domain.states import JOB_LIVE, CallStatus, JobStatus
 from jobs.models import Call, ErrorReport, Job, JobEvent, StateRevision, Task
 from jobs.services.clock import database_now
 from jobs.templatetags.display import elapsed, is_late
@@ -40,6 +41,7 @@ class JobPage:
     now: datetime
     tasks: Rows[Task]
     calls: Rows[Call]
+    undoings: list[Undoing]
     revisions: Rows[StateRevision]
     reports: Rows[ErrorReport]
     events: Rows[tuple[JobEvent, str]]
@@ -63,6 +65,11 @@ class JobPage:
     def not_undone(self) -> list[Task]:
         """Tasks whose revert failed: what a person has to see first."""
         return [task for task in self.tasks.items if task.status == "revertFailed"]
+
+    @property
+    def queued(self) -> list[Call]:
+        """Calls that wait for their service in the replay queue."""
+        return [call for call in self.calls.items if call.status == CallStatus.QUEUED]
 
     @property
     def elapsed_seconds(self) -> float | None:
@@ -91,13 +98,14 @@ def read_job_page(request: HttpRequest, job: Job) -> JobPage:
     """The page of a job as this person may see it."""
     now = database_now()
     tasks = _first(job.tasks.select_related("service").order_by("created_at", "id"))
-    calls = _first(job.calls.select_related("task").prefetch_related("attempts").order_by("created_at", "id"))
+    calls = _first(calls_of(job))
     events = _first(job.events.select_related("task").order_by("-id"))
     return JobPage(
         job=job,
         now=now,
         tasks=tasks,
         calls=calls,
+        undoings=undoings(tasks.items, calls.items),
         revisions=_first(job.state_revisions.select_related("service").order_by("-revision"), 50),
         reports=_first(job.error_reports.select_related("service"), 50),
         events=Rows([(event, sentence(event)) for event in events.items], events.more),

@@ -1,19 +1,22 @@
-"""Tasks, history, error reports, calls and locations as lists of their own: machine-written, to be read only."""
+"""Tasks, history, error reports and locations as lists of their own: machine-written, to be read only."""
 
 from typing import Any, ClassVar
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import BooleanField, ExpressionWrapper, Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from unfold.forms import BaseDialogForm
 
-from jobs.admin.base import ReadOnlyAdmin
+from jobs.admin.base import ReadOnlyAdmin, dialog_action, leave_dialog
 from jobs.admin.history_words import sentence
 from jobs.admin.job_list import id_range
-from jobs.domain.states import CallStatus
-from jobs.models import Call, ErrorReport, JobEvent, Location, Task
+from jobs.admin.queue_dialogs import MarkUndoneForm, find_task, undo_section
+from jobs.domain.errors import ChoreoError
+from jobs.models import ErrorReport, JobEvent, Location, Task
+from jobs.services import by_hand
 from jobs.services.clock import database_now
 from jobs.templatetags import display as show
 
@@ -48,6 +51,7 @@ class OfAJob[M: Model](ReadOnlyAdmin[M]):
 class TaskAdmin(OfAJob[Task]):
     """Every task of every job, newest first."""
 
+    OPERATE: ClassVar[str] = "jobs.change_job"
     list_display = ["status_chip", "name", "short_id", "job_link", "service", "started", "took", "message"]
     list_display_links = ["name"]
     list_select_related = ["job", "service"]
@@ -56,6 +60,28 @@ class TaskAdmin(OfAJob[Task]):
     search_help_text = "Task ID or its beginning, or exact name"
     ordering = ["-id"]
     sortable_by = ()
+    actions_detail: Any = ["mark_undone"]
+
+    @dialog_action(
+        label="Mark as undone by hand…",
+        icon="back_hand",
+        danger=True,
+        url_path="mark-undone",
+        title="Did you undo by hand what this task left behind?",
+        form_class=MarkUndoneForm,
+        submit="Mark as undone",
+    )
+    def mark_undone(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+        """On the operator's word, it is reverted."""
+        task = find_task(object_id)
+        try:
+            note = str(form.cleaned_data["note"])
+            by_hand.mark_undone(task.job_id, task.task_id, request.user.get_username(), note=note, now=database_now())
+        except ChoreoError as refusal:
+            messages.error(request, refusal.detail)
+        else:
+            messages.success(request, f"The task {task.name} is marked as undone.")
+        return leave_dialog(request, undo_section(task.job_id))
 
     def row_anchor(self, row: Task) -> str:
         """The task's own line."""
@@ -149,44 +175,6 @@ class ErrorReportAdmin(OfAJob[ErrorReport]):
     def halts(self, report: ErrorReport) -> SafeString | str:
         """Does it call for help?"""
         return format_html('<b class="ch-late">{}</b>', "halting") if report.halting else "no"
-
-
-@admin.register(Call)
-class CallAdmin(OfAJob[Call]):
-    """Cancel and revert calls, newest first: what is under way, and what could not be done."""
-
-    anchor = "undo"
-    list_display = ["status_chip", "what", "service", "job_link", "tries", "next_try", "outcome"]
-    list_display_links = ["what"]
-    list_select_related = ["job", "task__service"]
-    list_filter = ["status", "action", "task__service"]
-    ordering = ["-id"]
-    sortable_by = ()
-
-    @admin.display(description="Status")
-    def status_chip(self, call: Call) -> SafeString:
-        """In the colours and shapes of a task's."""
-        return show.call_chip(call.status)
-
-    @admin.display(description="What")
-    def what(self, call: Call) -> str:
-        """Cancel or revert, of which task."""
-        return f"{call.action} {call.task.name}"
-
-    @admin.display(description="Service")
-    def service(self, call: Call) -> str:
-        """Whom it is asked of."""
-        return call.task.service.name
-
-    @admin.display(description="Attempts")
-    def tries(self, call: Call) -> int:
-        """In the round that is under way, or was the last."""
-        return call.attempts_made
-
-    @admin.display(description="Next attempt (UTC)")
-    def next_try(self, call: Call) -> SafeString | str:
-        """While it is pending."""
-        return show.moment(call.next_at) if call.status == CallStatus.PENDING else "—"
 
 
 @admin.register(Location)

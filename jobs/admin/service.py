@@ -1,24 +1,52 @@
-"""Services, their tokens and their webhook secrets. A token or secret is shown once, in the answer that made it."""
+"""Services: where they are called, how they are, what waits for them, and their secrets.
 
-from datetime import datetime
+A token or secret is shown once, in the answer that made it.
+"""
+
 from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import Model, QuerySet
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from unfold.dataclasses import UnfoldAction
 from unfold.forms import BaseDialogForm
-from unfold.widgets import UnfoldBooleanSwitchWidget
+from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldBooleanSwitchWidget
 
-from jobs.admin.base import ChoreoAdmin, ReadOnlyAdmin, dialog_action, leave_dialog
-from jobs.models import Location, Service, ServiceToken
-from jobs.services import accounts
+from jobs.admin.base import ChoreoAdmin, dialog_action, leave_dialog
+from jobs.admin.queue_dialogs import ReplayServiceForm
+from jobs.admin.service_page import read_service_page
+from jobs.domain.errors import Invalid
+from jobs.domain.hosts import parse_allowed_hosts
+from jobs.models import Service
+from jobs.services import accounts, replay
 from jobs.services.clock import database_now
 from jobs.templatetags import display as show
+
+
+class ServiceForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class takes none when it runs
+    """A service, and where Choreo may call it."""
+
+    class Meta:
+        model = Service
+        fields = ["name", "description", "fallback_url", "probe_url", "allowed_hosts"]
+        labels: ClassVar[dict[str, str]] = {"fallback_url": "Fallback URL", "probe_url": "Probe URL"}
+        widgets: ClassVar[dict[str, forms.Widget]] = {
+            "allowed_hosts": UnfoldAdminTextareaWidget(attrs={"rows": 4, "placeholder": "pay.example:443"})
+        }
+
+    def clean_allowed_hosts(self) -> str:
+        """One host:port a line, or nothing."""
+        text = str(self.cleaned_data["allowed_hosts"])
+        try:
+            parse_allowed_hosts(text)
+        except Invalid as error:
+            raise ValidationError(error.detail) from error
+        return "\n".join(line.strip() for line in text.splitlines() if line.strip())
 
 
 class IssueForm(BaseDialogForm):
@@ -37,11 +65,12 @@ class ServiceAdmin(ChoreoAdmin[Service]):
     """The services that report here."""
 
     OPERATE: ClassVar[str] = "jobs.change_service"
-    list_display = ["name", "description", "live_tokens", "seen", "fallback_url"]
+    form = ServiceForm
+    list_display = ["name", "description", "health", "live_tokens", "seen", "fallback_url"]
     search_fields = ["name", "description"]
     search_help_text = "Name or description"
-    fields = ["name", "description", "fallback_url"]
-    actions_detail: Any = ["issue_token", "rotate_secret"]
+    fields = ["name", "description", "fallback_url", "probe_url", "allowed_hosts"]
+    actions_detail: Any = ["replay_queue", "issue_token", "rotate_secret", "revoke_previous_secret"]
     change_form_after_template = "jobs/admin/service_after.html"
 
     def has_delete_permission(self, request: HttpRequest, obj: Service | None = None) -> bool:
@@ -62,16 +91,45 @@ class ServiceAdmin(ChoreoAdmin[Service]):
         if not change:
             made = accounts.ensure_service(obj.name)
             obj.pk, obj.webhook_secret, obj.created_at = made.pk, made.webhook_secret, made.created_at
-        Service.objects.filter(pk=obj.pk).update(description=obj.description, fallback_url=obj.fallback_url)
+        written = ("description", "fallback_url", "probe_url", "allowed_hosts")
+        Service.objects.filter(pk=obj.pk).update(**{name: getattr(obj, name) for name in written})
 
     def page_context(self, request: HttpRequest, row: Service) -> dict[str, Any]:
-        """What the service has: tokens and locations."""
+        """How the service is, what waits for it, and what it has: tokens and locations."""
         return {
-            "now": database_now(),
-            "tokens": list(row.tokens.all()),
-            "locations": list(Location.objects.filter(service=row)),
+            "page": read_service_page(row),
             "may_revoke": request.user.has_perm("jobs.change_servicetoken"),
+            "queue_actions": self.row_actions(request, row, ["replay_queue"]),
+            "old_secret_actions": self.row_actions(request, row, ["revoke_previous_secret"]),
         }
+
+    def get_actions_detail(self, request: HttpRequest, object_id: int | str) -> list[UnfoldAction]:
+        """Those of the page's head: the others stand where there is something for them to act upon."""
+        elsewhere = ("_replay_queue", "_revoke_previous_secret")
+        allowed: list[UnfoldAction] = super().get_actions_detail(request, object_id)
+        return [action for action in allowed if not action.action_name.endswith(elsewhere)]
+
+    @dialog_action(
+        label="Replay now…",
+        icon="replay",
+        url_path="replay-now",
+        title="Call this service now with all that waits for it?",
+        explanation="The calls are made within seconds, a few at a time, under their old idempotency keys. What fails "
+        "goes on waiting.",
+        form_class=ReplayServiceForm,
+        submit="Replay now",
+    )
+    def replay_queue(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+        """What waits for the service falls due: all, or what has waited since a moment."""
+        service = _service(object_id)
+        since = form.cleaned_data["since"]
+        count = replay.replay_service(service, request.user.get_username(), database_now(), since)
+        if count:
+            messages.success(request, f"{count} call{'' if count == 1 else 's'} made now.")
+            self.log_change(request, service, f"Replayed {count} queued calls.")
+        else:
+            messages.error(request, "Nothing was replayed: nothing has waited for this service since then.")
+        return leave_dialog(request, f"{reverse('admin:jobs_service_change', args=[service.pk])}#queue")
 
     @dialog_action(
         label="Issue token…",
@@ -93,19 +151,47 @@ class ServiceAdmin(ChoreoAdmin[Service]):
     @dialog_action(
         label="Rotate webhook secret…",
         icon="autorenew",
-        danger=True,
         url_path="rotate-webhook-secret",
         title="Rotate the webhook secret?",
-        explanation="Cancel and revert calls are signed with the new secret at once, and the old one is gone. "
-        "Give it to the service without delay: a call that it refuses (4xx) counts as one that cannot be undone.",
+        explanation="For 24 hours cancel and revert calls are signed with the new secret and with the old one. "
+        "Give the new one to the service in that time: a call that it refuses (4xx) counts as not to be undone.",
         submit="Rotate secret",
     )
     def rotate_secret(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
         """A new secret, shown in this answer and nowhere else."""
-        service = _service(object_id)
-        secret = accounts.rotate_webhook_secret(service)
+        service, now = _service(object_id), database_now()
+        secret = accounts.rotate_webhook_secret(service, now)
+        until = accounts.previous_secret_until(service, now)
         self.log_change(request, service, "Rotated the webhook secret.")
-        return _shown_once(request, service, f"The new webhook secret of {service.name}", secret)
+        note = f"The old one signs every call too until {until:%Y-%m-%d %H:%M:%S} UTC." if until else ""
+        return _shown_once(request, service, f"The new webhook secret of {service.name}", secret, note)
+
+    @dialog_action(
+        label="Revoke the old webhook secret…",
+        icon="key_off",
+        danger=True,
+        url_path="revoke-previous-secret",
+        title="Take the old webhook secret out of use at once?",
+        explanation="For an old secret that has leaked. If the service does not know the new one yet, it will refuse "
+        "Choreo's calls, and a refused one counts as one that cannot be undone.",
+        submit="Revoke the old secret",
+    )
+    def revoke_previous_secret(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+        """Only the new secret signs from now on."""
+        service = _service(object_id)
+        if accounts.revoke_previous_secret(service):
+            self.log_change(request, service, "Revoked the old webhook secret.")
+            messages.success(request, "Only the new webhook secret signs calls from now on.")
+        else:
+            messages.error(request, "There is no old webhook secret in use.")
+        return leave_dialog(request, reverse("admin:jobs_service_change", args=[service.pk]))
+
+    @admin.display(description="Health")
+    def health(self, service: Service) -> SafeString:
+        """In a word."""
+        if service.leases_lost_at:
+            return show.chip_as("leases lost", "failed")
+        return show.chip_as("failing", "revertFailed") if service.failing_since else show.chip_as("well", "completed")
 
     @admin.display(description="Live tokens")
     def live_tokens(self, service: Service) -> int:
@@ -118,61 +204,10 @@ class ServiceAdmin(ChoreoAdmin[Service]):
         return show.moment(service.last_seen_at) if service.last_seen_at else "never"
 
 
-@admin.register(ServiceToken)
-class ServiceTokenAdmin(ReadOnlyAdmin[ServiceToken]):
-    """All tokens, by their first characters. The way to them is a service's page."""
-
-    OPERATE: ClassVar[str] = "jobs.change_servicetoken"
-    list_display = ["prefix_link", "service", "scope_words", "created", "state"]
-    list_display_links = ["prefix_link"]
-    list_select_related = ["service"]
-    list_filter = ["service"]
-    fields = ["service", "prefix", "scope_words", "created_at", "revoked_at"]
-    readonly_fields = ["service", "prefix", "scope_words", "created_at", "revoked_at"]
-    actions_detail: Any = ["revoke"]
-
-    @dialog_action(
-        label="Revoke…",
-        icon="key_off",
-        danger=True,
-        url_path="revoke",
-        title="Revoke this token?",
-        explanation="From then on it opens nothing. This cannot be taken back; a new token can be issued.",
-        submit="Revoke token",
-    )
-    def revoke(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
-        """The token opens nothing from now on."""
-        token = _token(object_id)
-        now: datetime = database_now()
-        accounts.revoke_token(token.pk, now)
-        self.log_change(request, token, "Revoked.")
-        messages.success(request, f"The token {token.prefix}… is revoked.")
-        return leave_dialog(request, reverse("admin:jobs_service_change", args=[token.service_id]))
-
-    @admin.display(description="Token", ordering="prefix")
-    def prefix_link(self, token: ServiceToken) -> SafeString:
-        """The first characters: all that is known of it."""
-        return format_html("<code>{}…</code>", token.prefix)
-
-    @admin.display(description="Scopes")
-    def scope_words(self, token: ServiceToken) -> str:
-        """What it may do beyond reporting."""
-        return ", ".join(token.scopes) or "reporting only"
-
-    @admin.display(description="Created", ordering="created_at")
-    def created(self, token: ServiceToken) -> SafeString | str:
-        """In UTC."""
-        return show.moment(token.created_at)
-
-    @admin.display(description="State", ordering="revoked_at")
-    def state(self, token: ServiceToken) -> str:
-        """Live, or since when not."""
-        return "live" if token.revoked_at is None else f"revoked {token.revoked_at:%Y-%m-%d %H:%M}"
-
-
-def _shown_once(request: HttpRequest, service: Service, title: str, secret: str) -> HttpResponse:
+def _shown_once(request: HttpRequest, service: Service, title: str, secret: str, note: str = "") -> HttpResponse:
     """The dialog's last page. htmx puts it in the place of the whole dialog, so that nothing can be sent twice."""
-    context = {"title": title, "secret": secret, "url": reverse("admin:jobs_service_change", args=[service.pk])}
+    url = reverse("admin:jobs_service_change", args=[service.pk])
+    context = {"title": title, "secret": secret, "note": note, "url": url}
     answer = render(request, "jobs/admin/shown_once.html", context)
     answer["HX-Retarget"] = answer["HX-Reselect"] = "#dialog"
     answer["Cache-Control"] = "no-store"
@@ -180,15 +215,7 @@ def _shown_once(request: HttpRequest, service: Service, title: str, secret: str)
 
 
 def _service(object_id: str) -> Service:
-    return _get(Service, object_id)
-
-
-def _token(object_id: str) -> ServiceToken:
-    return _get(ServiceToken, object_id)
-
-
-def _get[M: Model](model: type[M], object_id: str) -> M:
     try:
-        return model._default_manager.get(pk=object_id)
-    except (model.DoesNotExist, ValueError) as error:  # type: ignore[attr-defined]  # every model has it
-        raise Http404("There is no such row.") from error
+        return Service.objects.get(pk=object_id)
+    except (Service.DoesNotExist, ValueError) as error:
+        raise Http404("There is no such service.") from error

@@ -23,6 +23,7 @@ log = structlog.get_logger(__name__)
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER = 5
 """Seconds after which a request that met a fault of ours may be sent again."""
+_READ_ONLY = "25006"  # PostgreSQL's code for a write to a standby, which is what a primary is after a failover
 
 
 def problem_url(slug: str) -> str:
@@ -71,9 +72,9 @@ def exception_handler(exc: Exception, context: Mapping[str, Any]) -> HttpRespons
     request: HttpRequest = context["request"]._request
     if isinstance(exc, ChoreoError):
         return of_error(request, exc)
-    if isinstance(exc, OperationalError | InterfaceError):
-        log.error("database unavailable", error=type(exc).__name__, exc_info=exc)
-        return _unavailable(request)
+    if database_is_away(exc):
+        log.error("database unavailable", error=repr(exc))
+        return unavailable(request)
     if isinstance(exc, exceptions.APIException):
         return _of_framework(request, exc)
     return _of_django(request, exc)
@@ -92,7 +93,21 @@ def as_problem(request: HttpRequest, response: HttpResponseBase) -> HttpResponse
     return problem(request, kind, _DETAILS.get(kind.status, kind.advice), headers=kept)
 
 
-def _unavailable(request: HttpRequest) -> HttpResponse:
+def database_is_away(error: BaseException | None) -> bool:
+    """Is it the database's state, and not the request, that brought this about, so that trying again may help?
+
+    That is: it cannot be reached, shuts down, starts, cut the connection, gave way in a deadlock, or became a read-only
+    standby. What came of such an error (a transaction that could not be ended, say) counts as the same.
+    """
+    while error is not None:
+        if isinstance(error, OperationalError | InterfaceError) or getattr(error, "sqlstate", "") == _READ_ONLY:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def unavailable(request: HttpRequest) -> HttpResponse:
+    """503, with a word on when to try again."""
     headers = {"Retry-After": str(RETRY_AFTER)}
     return problem(request, catalogue.UNAVAILABLE, "The database does not answer; try again.", headers=headers)
 

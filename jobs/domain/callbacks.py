@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from urllib.parse import urldefrag, urljoin, urlsplit, urlunsplit
+from urllib.parse import urldefrag, urljoin, urlsplit
 
 from choreo_client import ladder
-from choreo_client.fallback import Rng, is_transient
+from choreo_client.fallback import Rng, is_transient, standing_in
 from choreo_client.ladder import Location, Policy, Rung
 
 FIRST_POLL = 2.0
@@ -227,18 +227,6 @@ def locations(given: str, static: str, registered: Sequence[str]) -> tuple[Locat
             url = place if rung is Rung.GIVEN else standing_in(given, place)
             found.setdefault(url, Location(url, rung))
     return tuple(found.values())
-
-
-def standing_in(given: str, other: str) -> str:
-    """Where to call at another location than the given URL's.
-
-    One that is only an origin (`https://spare.example`) stands in for the given URL's own: path and query are kept.
-    One with a path or a query is called as it stands.
-    """
-    base, path = urlsplit(other), urlsplit(given)
-    if base.path not in {"", "/"} or base.query:
-        return other
-    return urlunsplit((base.scheme, base.netloc, path.path or "/", path.query, ""))
 
 
 def _climb(now_due: Round, now: datetime, rng: Rng) -> ladder.Move:

@@ -6,12 +6,13 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import OuterRef, QuerySet, Subquery
 
 from jobs.domain.callbacks import AnswerKind, Outcome
 from jobs.domain.errors import IllegalTransition, Invalid, NotFound
 from jobs.domain.events import EventKind
 from jobs.domain.states import CALL_OPEN, CallAction, CallStatus, JobStatus, TaskStatus
-from jobs.models import Call, Job, Task
+from jobs.models import Call, CallAttempt, Job, Task
 from jobs.services import history, undo
 from jobs.services.locks import lock_job
 from jobs.services.transitions import move_job, move_task
@@ -32,7 +33,7 @@ def mark_undone(job_id: UUID, task_id: UUID, operator: str, *, note: str, now: d
         if task is None:
             raise NotFound("There is no task of this ID in the job.")
         task.job = job
-        if not may_be_marked(task, task.calls.prefetch_related("attempts")):
+        if not may_be_marked(task, with_last_outcome(task.calls.all())):
             raise IllegalTransition(_why_not(task), taskStatus=task.status, requested=str(TaskStatus.REVERTED))
         _close_revert(task, operator, now)
         move_task(task, TaskStatus.REVERTED, actor=operator, now=now, note=words)
@@ -43,12 +44,18 @@ def mark_undone(job_id: UUID, task_id: UUID, operator: str, *, note: str, now: d
 def may_be_marked(task: Task, calls: Iterable[Call]) -> bool:
     """True for a task whose undoing failed, or whose revert waits in the replay queue or fails again and again.
 
-    Never while its service may well be about to undo it itself. `calls` are the task's, with their latest attempts.
+    Never while its service may well be about to undo it itself. `calls` are the task's, from `with_last_outcome`.
     """
     if task.status == TaskStatus.REVERT_FAILED:
         return True
     reverts = (call for call in calls if call.action == CallAction.REVERT)
     return task.status == TaskStatus.REVERTING and any(_goes_wrong(call) for call in reverts)
+
+
+def with_last_outcome(calls: QuerySet[Call]) -> QuerySet[Call]:
+    """The calls, each with the outcome of its last attempt that came to an end."""
+    finished = CallAttempt.objects.filter(call=OuterRef("pk")).exclude(outcome="").order_by("-id")
+    return calls.annotate(last_outcome=Subquery(finished.values("outcome")[:1]))
 
 
 def _goes_wrong(call: Call) -> bool:
@@ -57,8 +64,8 @@ def _goes_wrong(call: Call) -> bool:
         return True
     if call.status not in CALL_OPEN or not (call.attempts_made or call.queued_at):
         return False
-    finished = [attempt for attempt in call.attempts.all() if attempt.outcome]
-    return bool(finished) and max(finished, key=lambda each: each.pk).outcome != AnswerKind.UNDER_WAY
+    last: str | None = getattr(call, "last_outcome")  # noqa: B009  (an annotation, not a field)
+    return last is not None and last != AnswerKind.UNDER_WAY
 
 
 def _why_not(task: Task) -> str:

@@ -5,19 +5,19 @@ succeeds, on its own slow schedule (`choreo_client.ladder.replay_at`), or on an 
 is that it falls due sooner: it is made, few at a time for each service, by `calls`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from itertools import batched
 
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from jobs.domain.events import EventKind
 from jobs.domain.states import CallStatus
-from jobs.models import Call, CallAttempt, Service
-from jobs.services import history, outbound
+from jobs.models import Call, CallAttempt, JobEvent, Service
+from jobs.services import outbound
 from jobs.services.accounts import allowed_hosts
-from jobs.services.locks import lock_job
 from jobs.services.wake import wake_after_commit
 
 FIRST_PROBE = 5.0
@@ -27,41 +27,23 @@ LONGEST_PROBE = 60.0
 _CALM = timedelta(seconds=10)
 """A call that has just failed is not replayed sooner because others succeed: it may be the one that is at fault."""
 _PROBES_AT_ONCE = 8
+_BATCH = 500
 
 
 def replay_now(call_id: int, operator: str, now: datetime) -> bool:
     """An operator has a queued call made now; False, and nothing changed, when it is not in the queue."""
-    with transaction.atomic():
-        call = Call.objects.select_related("task").filter(pk=call_id).first()
-        if call is None:
-            return False
-        job = lock_job(call.job_id)
-        if not _due_now(Call.objects.filter(pk=call_id), now):
-            return False
-        history.record(
-            job,
-            EventKind.OPERATOR_ACTION,
-            actor=operator,
-            now=now,
-            task=call.task,
-            did="replay now",
-            action=call.action,
-        )
-        return True
+    return bool(_replay([call_id], operator, now))
 
 
 def replay_service(service: Service, operator: str, now: datetime, since: datetime | None = None) -> int:
     """The same for all of a service's queued calls, or for those queued since then. Returns how many there were."""
-    queued = Call.objects.filter(service=service, status=CallStatus.QUEUED)
-    if since is not None:
-        queued = queued.filter(queued_at__gte=since)
-    return sum(replay_now(call_id, operator, now) for call_id in list(queued.values_list("pk", flat=True)))
+    queued = Call.objects.filter(service=service, **({} if since is None else {"queued_at__gte": since}))
+    return sum(_replay(batch, operator, now) for batch in _batches(queued))
 
 
 def release(service_id: int, now: datetime) -> int:
     """The service is back, by its own word: all that waits for it falls due. Returns how many calls that are."""
-    with transaction.atomic():
-        return _due_now(Call.objects.filter(service=service_id), now)
+    return _due_in_batches(Call.objects.filter(service=service_id), now)
 
 
 def note_health(service_id: int, *, works: bool, now: datetime) -> None:
@@ -71,10 +53,9 @@ def note_health(service_id: int, *, works: bool, now: datetime) -> None:
         Service.objects.filter(pk=service_id, failing_since=None).update(failing_since=now)
         return
     healed = Service.objects.filter(pk=service_id, failing_since__isnull=False)
-    with transaction.atomic():
-        if healed.update(failing_since=None, probes_failed=0):
-            just_tried = CallAttempt.objects.filter(call=OuterRef("pk"), started_at__gt=now - _CALM)
-            _due_now(Call.objects.filter(~Exists(just_tried), service=service_id), now)
+    if healed.update(failing_since=None, probes_failed=0):
+        just_tried = CallAttempt.objects.filter(call=OuterRef("pk"), started_at__gt=now - _CALM)
+        _due_in_batches(Call.objects.filter(~Exists(just_tried), service=service_id), now)
 
 
 def sweep_queue(now_fn: Callable[[], datetime]) -> int:
@@ -115,16 +96,49 @@ def _make_one_due(service: Service, now: datetime) -> None:
     queued = Call.objects.filter(service=service, status=CallStatus.QUEUED, next_at__gt=now)
     first = queued.order_by("replays", "queued_at").values_list("pk", flat=True).first()
     if first is not None:
+        _due_in_batches(Call.objects.filter(pk=first), now)
+
+
+def _due_in_batches(calls: QuerySet[Call], now: datetime) -> int:
+    """One transaction a batch: to die in between leaves the rest to the probes and to their own schedule."""
+    made_due = 0
+    for batch in _batches(calls):
         with transaction.atomic():
-            _due_now(Call.objects.filter(pk=first), now)
+            made_due += len(_due_now(Call.objects.filter(pk__in=batch), now))
+    return made_due
 
 
-def _due_now(calls: QuerySet[Call], now: datetime) -> int:
+def _batches(calls: QuerySet[Call]) -> Iterator[tuple[int, ...]]:
+    queued = calls.filter(status=CallStatus.QUEUED).order_by("pk").values_list("pk", flat=True)
+    return iter(batched(list(queued), _BATCH))
+
+
+def _replay(call_ids: Sequence[int], operator: str, now: datetime) -> int:
+    """Make these calls due, and say in the history of their jobs who wanted it: an entry is added, and nothing of a job
+    changed, so that no job needs to be locked."""
+    with transaction.atomic():
+        calls = _due_now(Call.objects.filter(pk__in=call_ids), now)
+        entries = [
+            JobEvent(
+                job_id=call.job_id,
+                task_id=call.task_id,
+                kind=EventKind.OPERATOR_ACTION,
+                actor=operator,
+                at=now,
+                data={"did": "replay now", "action": call.action},
+            )
+            for call in calls
+        ]
+        JobEvent.objects.bulk_create(entries)
+    return len(calls)
+
+
+def _due_now(calls: QuerySet[Call], now: datetime) -> list[Call]:
     """Make those that are queued due. Locked in one order, without those that a worker is just taking, so that two who
     do so at once cannot wait for each other."""
     queued = calls.filter(status=CallStatus.QUEUED).order_by("pk").select_for_update(skip_locked=True, of=("self",))
-    ids = list(queued.values_list("pk", flat=True))
-    due = Call.objects.filter(pk__in=ids, status=CallStatus.QUEUED).update(next_at=now)
+    due = list(queued)
+    Call.objects.filter(pk__in=[call.pk for call in due], status=CallStatus.QUEUED).update(next_at=now)
     if due:
         wake_after_commit("jobs.sweep_calls")
     return due

@@ -39,6 +39,26 @@ def call_chip(status: str) -> SafeString:
     return chip_as(status, {"running": "working", "done": "completed"}.get(status, status))
 
 
+_OUTCOMES = {
+    "done": "done",
+    "reported": "the service reported it itself",
+    "nothing-to-undo": "done: the service had nothing to undo",
+    "needless": "needless: nobody had to be asked any more",
+    "refused": "the service refused",
+    "blocked": "Choreo may not call that address",
+    "no-url": "the task gave no URL for it",
+    "gave-up": "given up",
+    "transient": "no usable answer",
+    "under-way": "the service is at work on it",
+    "still-under-way": "the service said that it is at work, and never came to an end",
+}
+
+
+def outcome(word: str) -> str:
+    """How a call ended, or what one attempt came to, in words."""
+    return _OUTCOMES.get(word, word)
+
+
 def moment(at: datetime | None) -> SafeString | str:
     """A time in UTC, to the second; its day and its exact form on hover."""
     if at is None:

@@ -65,10 +65,10 @@ class Visitor:
         self.page.click("[type=submit]")
         self.page.wait_for_url("**/admin/")
 
-    def violations(self) -> list[str]:
-        """What axe finds against WCAG 2.2 AA in the page's own content (Unfold's frame is Unfold's)."""
+    def violations(self, within: str = "#content") -> list[str]:
+        """What axe finds against WCAG 2.2 AA in the page's own content (Unfold's frame is Unfold's), or in a part."""
         options = {"runOnly": {"type": "tag", "values": WCAG}}
-        found = Axe().run(self.page, context="#content", options=options).response["violations"]
+        found = Axe().run(self.page, context=within, options=options).response["violations"]
         return [f"{rule['id']}: {node['html'][:150]}" for rule in found for node in rule["nodes"]]
 
     def _is_ours(self, request: Request) -> None:

@@ -10,11 +10,11 @@ from pytest_django import Settings
 
 from escalation.models import Incident, Notification
 from escalation.services.sweeps import sweep_incidents
-from jobs.models import Service, VocabularyTerm
+from jobs.models import JobEvent, Service, VocabularyTerm
 from jobs.services.accounts import issue_token
 from jobs.services.clock import database_now
 from tests.escalation.helpers import contact, policy
-from tests.jobs.admin_scene import stuck_job, working_job
+from tests.jobs.admin_scene import queued_job, stuck_job, working_job
 
 if TYPE_CHECKING:
     from tests.browser.conftest import Visitor
@@ -79,11 +79,42 @@ def test_a_token_is_issued_in_a_dialog_and_gone_after_it(visitor: "Visitor") -> 
     expect(page.locator(".ch-secret")).to_have_count(0)
 
 
+def test_what_waits_is_replayed_and_what_was_undone_by_hand_is_marked(visitor: "Visitor") -> None:
+    story, page = queued_job(), visitor.page
+    visitor.open(reverse("admin:jobs_job_change", args=[story.job_id]))
+    page.click("#undo >> text=Replay now…")
+    expect(page.locator("#dialog")).to_contain_text("503 Busy now")
+    assert visitor.violations("#dialog") == []
+    page.click("#dialog button[type=submit]")
+    expect(page.locator("#history")).to_contain_text("An operator had the revert of task charge made")
+    page.click("#undo >> text=Mark as undone by hand…")
+    page.click("#dialog button[type=submit]")
+    expect(page.locator("#dialog")).to_contain_text("required")
+    assert visitor.violations("#dialog") == []
+    page.fill("#dialog textarea", "Refunded by phone")
+    page.click("#dialog button[type=submit]")
+    expect(page.locator("#history")).to_contain_text("reverted by hand: Refunded by phone")
+    assert story.statuses() == {"reserve": "reverting", "charge": "reverted"}
+
+
+def test_the_selected_calls_of_the_replay_queue_are_replayed_after_a_question(visitor: "Visitor") -> None:
+    stories, page = [queued_job(), queued_job()], visitor.page
+    visitor.open(f"{reverse('admin:jobs_call_changelist')}?status__exact=queued")
+    page.locator("#action-toggle").check()
+    page.select_option("select[name=action]", "replay_selected")
+    page.click("button[name=index]")
+    expect(page.locator("h2 >> text=Make 2 calls now?")).to_be_visible()
+    assert visitor.violations() == []
+    page.click("button >> text=Replay now")
+    expect(page.locator("body")).to_contain_text("2 calls made now.")
+    assert JobEvent.objects.filter(kind="operator.action").count() == len(stories)
+
+
 def test_every_kind_of_page_can_be_used_by_everybody(visitor: "Visitor") -> None:
     visitor.open(reverse("admin:index"))
     assert visitor.violations() == []  # the empty dashboard
     policy((0, [contact("Ann", phone="+15550100123")]))
-    stuck, running = stuck_job(), working_job()
+    stuck, running, queued = stuck_job(), working_job(), queued_job()
     sweep_incidents(database_now())
     VocabularyTerm.objects.create(property="price")
     pages = [
@@ -91,8 +122,11 @@ def test_every_kind_of_page_can_be_used_by_everybody(visitor: "Visitor") -> None
         reverse("admin:jobs_job_changelist"),
         reverse("admin:jobs_job_change", args=[stuck.job_id]),
         reverse("admin:jobs_job_change", args=[running.job_id]),
+        reverse("admin:jobs_job_change", args=[queued.job_id]),
+        f"{reverse('admin:jobs_call_changelist')}?status__exact=queued",
+        reverse("admin:jobs_service_change", args=[Service.objects.get(name="charge").pk]),
         reverse("admin:jobs_service_change", args=[Service.objects.order_by("pk").values_list("pk", flat=True)[0]]),
-        reverse("admin:escalation_incident_change", args=[Incident.objects.get().pk]),
+        *(reverse("admin:escalation_incident_change", args=[row.pk]) for row in Incident.objects.all()),
         *(reverse("admin:escalation_notification_change", args=[row.pk]) for row in Notification.objects.all()),
     ]
     found = {path: _violations(visitor, path) for path in pages}
@@ -106,8 +140,10 @@ def test_every_list_can_be_used_by_everybody(visitor: "Visitor", name: str) -> N
 
 
 def test_no_page_is_wider_than_a_phone(visitor: "Visitor") -> None:
-    story = stuck_job()
-    for path in (reverse("admin:index"), reverse("admin:jobs_job_change", args=[story.job_id])):
+    stories = [stuck_job(), queued_job()]
+    pages = [reverse("admin:jobs_job_change", args=[story.job_id]) for story in stories]
+    pages.append(reverse("admin:jobs_service_change", args=[Service.objects.get(name="charge").pk]))
+    for path in (reverse("admin:index"), *pages):
         visitor.open(path)
         wide = visitor.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert wide <= 0, path

@@ -53,7 +53,7 @@ def test_an_alert_says_what_happened_what_was_done_what_is_not_undone_and_where_
             assert f"{job}{part}" in words
         assert "http://127.0.0.1:8000/ack/" in words
         assert "12:01:04 UTC" in words
-        done, left = words.split("NOT UNDONE" if words is mail.text else "Not undone")
+        left, done = words.split("NOT UNDONE" if words is mail.text else "Not undone")[1].split("Done so far")
         assert "ship (ship): reverted" in done
         assert "pay (pay): reverted" in done
         assert "tax (tax): reverting" in left

@@ -6,9 +6,11 @@ from datetime import UTC, datetime, timedelta
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
+from jobs.domain.events import EventKind
 from jobs.domain.preconditions import NO_PRECONDITION, Precondition
-from jobs.models import Job, Service
-from jobs.services import deadlines, error_reports, shared_state
+from jobs.domain.states import CallStatus
+from jobs.models import Call, Job, Service
+from jobs.services import deadlines, error_reports, history, shared_state
 from tests.jobs.scenario import Story
 
 APPS = ("jobs", "escalation", "auth")
@@ -56,6 +58,33 @@ def stuck_job() -> Story:
     pay = Service.objects.get(name="pay")
     error_reports.write_report(
         story.job_id, story.ids["tax"], pay, body, precondition=NO_PRECONDITION, now=story.after(1)
+    )
+    return story
+
+
+def queued_job() -> Story:
+    """A job whose last revert waits in the replay queue, after three attempts in vain."""
+    story = Story(now=datetime.now(UTC) - timedelta(minutes=5))
+    story.put_job(max_ttl=30)
+    story.chain("reserve", "charge")
+    deadlines.expire_due(story.after(60))
+    call = Call.objects.get(job_id=story.job_id)
+    for status, detail in ((None, "No connection."), (503, "503 Service Unavailable"), (503, "503 Busy <b>now</b>")):
+        url = "https://charge.example:8443/a/very/long/path/of/a/service/that/likes/paths"
+        outcome = {"outcome": "transient", "status_code": status, "detail": detail, "duration_ms": 12}
+        call.attempts.create(url=url, started_at=story.after(1), **outcome)
+    end, window = story.now + timedelta(days=1), {"queued_at": story.now, "queue_reason": "503 Busy now"}
+    due = {"next_at": story.now + timedelta(minutes=10), "give_up_at": end, "holds_until": None}
+    Call.objects.filter(pk=call.pk).update(status=CallStatus.QUEUED, **due, **window)
+    history.record(
+        story.job,
+        EventKind.CALL_QUEUED,
+        actor=history.CHOREO,
+        now=story.now,
+        task=call.task,
+        action="revert",
+        detail="503 Busy now",
+        until=end.isoformat(),
     )
     return story
 

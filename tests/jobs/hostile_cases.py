@@ -227,7 +227,7 @@ UNDER_WAY = [
         )
     ],
     never("202 with a forbidden place for ever", under_way_at("http://127.1:{port}/outcome"),
-          end=Outcome.STILL_UNDER_WAY),
+          end=Outcome.STILL_UNDER_WAY, wait=(WINDOW, WINDOW + 30)),
     Case("a URL that may not be called", (status(200),), Outcome.BLOCKED, puts=0, said="no valid host",
          url="http://127.1:{port}/undo"),
     *[

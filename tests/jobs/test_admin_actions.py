@@ -16,16 +16,20 @@ from unfold.admin import ModelAdmin
 from escalation.models import Contact, Incident, Notification, Policy
 from escalation.services.sweeps import sweep_incidents
 from jobs.admin.base import ChoreoAdmin, ReadOnlyAdmin
-from jobs.models import Job, JobEvent, Service, ServiceToken, VocabularyTerm
-from jobs.services.accounts import authenticate, issue_token
+from jobs.models import Call, Job, JobEvent, Service, ServiceToken, Task, VocabularyTerm
+from jobs.services.accounts import authenticate, issue_token, rotate_webhook_secret
 from jobs.services.clock import database_now
 from tests.escalation.helpers import contact, policy
-from tests.jobs.admin_scene import operator, stuck_job, viewer, working_job
+from tests.jobs.admin_scene import operator, queued_job, stuck_job, viewer, working_job
 from tests.jobs.scenario import Story
 
 pytestmark = pytest.mark.django_db
 
 SUBMITTED = {"_form_submitted": "on"}
+GIVEN = {"mark_undone": {"note": "Refunded by phone."}}
+"""What a dialog asks for, where it asks for anything."""
+BULK: dict[type[Model], list[str]] = {Call: ["replay_selected"]}
+"""The actions on several rows at once, each of which asks again before it acts (see `test_admin_queue`)."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,8 @@ def scene(settings: Settings) -> Story:
     policy((0, [contact("Ann", phone="+15550100123")]))
     stuck_job()
     sweep_incidents(database_now())
+    queued_job()
+    rotate_webhook_secret(Service.objects.get(name="charge"), database_now())
     return working_job()
 
 
@@ -69,6 +75,12 @@ def row_for(act: Act, scene: Story) -> Model:
     if act.model is Job:
         status = "working" if act.name == "cancel_and_revert" else "revertFailed"
         return Job.objects.get(status=status)
+    if act.model is Service:
+        return Service.objects.get(name="charge")
+    if act.model is Call:
+        return Call.objects.get(status="queued")
+    if act.model is Task:
+        return Task.objects.get(status="revertFailed")
     row = act.model._default_manager.first()
     assert row is not None
     return row
@@ -76,7 +88,7 @@ def row_for(act: Act, scene: Story) -> Model:
 
 def everything() -> str:
     """All that an action could change, as text."""
-    models = (Job, JobEvent, Service, ServiceToken, VocabularyTerm, Incident, Notification, Contact, Policy)
+    models = (Job, JobEvent, Task, Call, Service, ServiceToken, VocabularyTerm, Incident, Notification, Contact, Policy)
     return "".join(serializers.serialize("json", model._default_manager.order_by("pk")) for model in models)
 
 
@@ -84,7 +96,11 @@ def test_there_are_actions_to_walk() -> None:
     assert {str(act) for act in ACTS} == {
         "job.cancel_and_revert",
         "job.retry_reverts",
+        "task.mark_undone",
+        "call.replay_now",
         "service.issue_token",
+        "service.replay_queue",
+        "service.revoke_previous_secret",
         "service.rotate_secret",
         "servicetoken.revoke",
         "incident.acknowledge",
@@ -95,7 +111,9 @@ def test_there_are_actions_to_walk() -> None:
 def test_every_action_anywhere_needs_a_permission_and_a_dialog() -> None:
     for model, screen in admin.site._registry.items():
         assert isinstance(screen, ModelAdmin), model
-        assert not screen.actions, f"{model} has bulk actions"
+        assert list(screen.actions or []) == BULK.get(model, []), f"{model} has bulk actions"
+        for name in screen.actions or []:
+            assert getattr(screen, name).allowed_permissions == ["operate"], f"{model}.{name}"
         for elsewhere in (screen.actions_list, screen.actions_row, screen.actions_submit_line):
             assert not elsewhere, model
         for name in screen.actions_detail:
@@ -119,7 +137,7 @@ def test_no_action_runs_on_get_and_none_without_its_form(act: Act, scene: Story)
 @pytest.mark.parametrize("act", ACTS, ids=str)
 def test_an_action_does_something_once_it_is_submitted(act: Act, scene: Story) -> None:
     client, url, before = operator(), act.url(row_for(act, scene)), everything()
-    assert client.post(url, SUBMITTED).status_code in {200, 302}
+    assert client.post(url, SUBMITTED | GIVEN.get(act.name, {})).status_code in {200, 302}
     assert everything() != before
 
 
@@ -127,7 +145,7 @@ def test_an_action_does_something_once_it_is_submitted(act: Act, scene: Story) -
 def test_who_may_only_see_may_not_act(act: Act, scene: Story) -> None:
     client, url, before = viewer(), act.url(row_for(act, scene)), everything()
     assert client.get(url).status_code == 403
-    assert client.post(url, SUBMITTED).status_code == 403
+    assert client.post(url, SUBMITTED | GIVEN.get(act.name, {})).status_code == 403
     assert everything() == before
 
 
@@ -136,7 +154,7 @@ def test_no_action_runs_from_another_site(act: Act, scene: Story) -> None:
     operator()
     client, before = Client(enforce_csrf_checks=True), everything()
     client.force_login(User.objects.get())
-    assert client.post(act.url(row_for(act, scene)), SUBMITTED).status_code == 403
+    assert client.post(act.url(row_for(act, scene)), SUBMITTED | GIVEN.get(act.name, {})).status_code == 403
     assert everything() == before
 
 
@@ -201,6 +219,7 @@ def test_a_rotated_webhook_secret_is_shown_once(scene: Story) -> None:
     new = Service.objects.get(pk=cart.pk).webhook_secret
     assert new != cart.webhook_secret
     assert new.replace("+", "&#x2B;") in page or new in page
+    assert "The old one signs every call too until" in page
     assert "whsec_" not in client.get(reverse("admin:jobs_service_change", args=[cart.pk])).content.decode()
 
 
@@ -272,5 +291,6 @@ def test_a_contact_without_an_address_is_refused_and_the_default_policy_stays() 
 @pytest.mark.parametrize("bad", ["nonsense", "00000000-0000-4000-8000-000000000000", "12"])
 def test_an_action_on_what_is_not_there_is_404(bad: str) -> None:
     client = operator()
-    for name in ("jobs_job_cancel_and_revert", "escalation_incident_resolve", "jobs_servicetoken_revoke"):
-        assert client.post(reverse(f"admin:{name}", args=[bad]), SUBMITTED).status_code == 404, name
+    for act in ACTS:
+        name = f"admin:{act.model._meta.app_label}_{act.model._meta.model_name}_{act.name}"
+        assert client.post(reverse(name, args=[bad]), SUBMITTED | GIVEN.get(act.name, {})).status_code == 404, name

@@ -26,7 +26,6 @@ from jobs.domain.callbacks import (
     next_location,
     next_step,
     poll_location,
-    standing_in,
     tried,
 )
 
@@ -357,23 +356,6 @@ def test_a_location_is_resolved_against_the_url_that_answered(location: str, abs
 def test_no_location_breaks_anything(location: str) -> None:
     found = poll_location("https://service.example/undo", location)
     assert found == "" or found.startswith(("http://", "https://"))
-
-
-@pytest.mark.parametrize(
-    ("fallback", "called"),
-    [
-        ("https://spare.example", "https://spare.example/undo/7?force=1"),
-        ("https://spare.example:8443/", "https://spare.example:8443/undo/7?force=1"),
-        ("https://spare.example/catch-all", "https://spare.example/catch-all"),
-        ("https://spare.example/?all", "https://spare.example/?all"),
-    ],
-)
-def test_a_fallback_without_a_path_takes_the_place_of_the_origin(fallback: str, called: str) -> None:
-    assert standing_in("http://service.example:9000/undo/7?force=1", fallback) == called
-
-
-def test_a_given_url_without_a_path_gives_the_root() -> None:
-    assert standing_in("http://service.example", "https://spare.example") == "https://spare.example/"
 
 
 def test_the_places_to_call_in_order_and_each_once() -> None:

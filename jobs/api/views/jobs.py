@@ -16,11 +16,11 @@ from jobs.api.serializers.jobs import JobBody
 from jobs.api.views.base import ApiView, json_response
 from jobs.domain.budget import budget, plan_chain
 from jobs.domain.errors import BudgetExceeded
-from jobs.domain.preconditions import etag
 from jobs.domain.states import JobStatus
 from jobs.models import Job
 from jobs.services.access import Written
 from jobs.services.job_reports import request_cancellation, write_job
+from jobs.services.tags import job_tag
 
 TEXT = {"type": "string", "maxLength": queries.MAX_TEXT, "pattern": "^[^\\x00]*$"}
 TIME = {"type": "string", "format": "date-time"}
@@ -78,9 +78,9 @@ class JobView(JobPartView):
     @operation("Read a job", {200: "Job"}, errors=(403,), headers=("Link",), conditional=True, has_page=True)
     def get(self, request: Request, job_id: UUID) -> HttpResponse:
         """The job with its tasks."""
-        job = self.readable_job(job_id)
-        response = conditional.answer(request._request, self.variant(etag("j", job.version)), lambda: self._full(job))
-        return _linked(response, job_id)
+        job, tasks = selectors.with_tasks(self.readable_job(job_id))
+        body = representations.job(job, tasks, for_operator=self.caller.is_operator)
+        return _linked(self.versioned(self.variant(job_tag(job, tasks)), body), job_id)
 
     @operation("Create or replace a job", {201: "Job", 200: "Job"}, body="JobRequest", **WRITE)
     def put(self, request: Request, job_id: UUID) -> HttpResponse:
@@ -93,12 +93,6 @@ class JobView(JobPartView):
         """Change some of a job's members (RFC 7396)."""
         values = self.changes(JobBody)
         return self._write(job_id, values, create=False)
-
-    def _full(self, job: Job) -> HttpResponse:
-        """The tasks may be of a newer version than `job`; then all of the answer is, its tag too."""
-        current, tasks = selectors.with_tasks(job)
-        body = representations.job(current, tasks, for_operator=self.caller.is_operator)
-        return json_response(body, headers={"ETag": self.variant(etag("j", current.version))})
 
     def _write(self, job_id: UUID, values: dict[str, Any], *, create: bool) -> HttpResponse:
         strict = prefers_strict(self.request._request)
@@ -136,7 +130,7 @@ class BudgetView(JobPartView):
     def get(self, request: Request, job_id: UUID) -> HttpResponse:
         """Can the job's steps, each at its worst, end before the deadline?"""
         job, tasks = selectors.with_tasks(self.readable_job(job_id))
-        return self.versioned(etag("b", job.version), representations.full_budget(job, tasks))
+        return self.tagged(representations.full_budget(job, tasks))
 
 
 def _check_budget(values: Mapping[str, Any], current: Job | None) -> None:

@@ -12,8 +12,8 @@ from jobs.api.openapi.operation import PATCH_TYPES, WINDOW, header, operation
 from jobs.api.serializers.tasks import TaskBody
 from jobs.api.views.base import json_response
 from jobs.api.views.jobs import JobPartView
-from jobs.domain.preconditions import etag
 from jobs.models import Task
+from jobs.services.tags import task_tag
 from jobs.services.task_reports import write_task
 
 READ: dict[str, Any] = {"tag": "Tasks", "conditional": True, "has_page": True}
@@ -55,7 +55,7 @@ class TaskView(JobPartView):
         """The task."""
         task = selectors.find_task(self.readable_job(job_id), task_id)
         response = conditional.answer(
-            request._request, self.variant(etag("t", task.version)), lambda: json_response(self._shown(task))
+            request._request, self.variant(task_tag(task)), lambda: json_response(self._shown(task))
         )
         return _linked(response, job_id)
 
