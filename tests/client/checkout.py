@@ -30,7 +30,7 @@ class Checkout:
         self.data = data
         self.next = NEXT
         self.http = httpx.Client(timeout=5, trust_env=False)
-        self._environ = {"CHOREO_URL": choreo_url, "CHOREO_TOKEN": "t", "CHOREO_WEBHOOK_SECRET": SECRET, **environ}
+        self.environ = {"CHOREO_URL": choreo_url, "CHOREO_TOKEN": "t", "CHOREO_WEBHOOK_SECRET": SECRET, **environ}
 
     def start(self, *names: str) -> None:
         """Start these processes and wait until they listen."""
@@ -41,7 +41,7 @@ class Checkout:
                 "SERVICE_DATA": str(self.data / name),
             }
             command = [sys.executable, "-m", f"examples.checkout.{name}"]
-            everything = {**os.environ, **self._environ, **environ}
+            everything = {**os.environ, **self.environ, **environ}
             log = (self.data / f"{name}.log").open("ab")
             with log:
                 self.processes[name] = subprocess.Popen(command, cwd=ROOT, env=everything, stderr=log)

@@ -35,6 +35,7 @@ class FakeChoreo:
         self.jobs: dict[str, dict[str, Any]] = {}
         self.tasks: dict[str, dict[str, dict[str, Any]]] = {}
         self.states: dict[str, tuple[dict[str, Any], int]] = {}
+        self.leases: dict[str, dict[str, dict[str, Any]]] = {}
         self.seen: list[Seen] = []
         self.script: list[Script] = []
         self.changed = threading.Condition()
@@ -72,8 +73,8 @@ class FakeChoreo:
 
     def _route(self, seen: Seen) -> Reply:
         match seen.path.removeprefix("/api/v1/").split("/"):
-            case ["services", *_]:
-                return 200, {}, {}
+            case ["services", service, "locations", *_]:
+                return self._location(seen, service)
             case ["jobs", job_id]:
                 return self._job(seen, job_id)
             case ["jobs", job_id, *_] if job_id not in self.jobs:
@@ -90,6 +91,16 @@ class FakeChoreo:
             case ["jobs", _, "error-reports", _]:
                 return 201, {}, seen.body
         return problem(404, "not-found")
+
+    def _location(self, seen: Seen, service: str) -> Reply:
+        leases = self.leases.setdefault(service, {})
+        if seen.method == "GET":
+            return 200, {}, {"locations": list(leases.values())}
+        if seen.method == "DELETE":
+            leases.pop(seen.path, None)
+            return 204, {}, None
+        leases[seen.path] = seen.body
+        return 200, {}, seen.body
 
     def _job(self, seen: Seen, job_id: str) -> Reply:
         self.states.setdefault(job_id, ({}, 1))

@@ -89,6 +89,20 @@ def test_kill_one_and_the_others_go_on(shop: Checkout, served: FakeChoreo) -> No
     assert all(is_completed(served, job_id) for job_id in jobs)
 
 
+@pytest.mark.parametrize("way", ["static", "registry"])
+def test_an_event_reaches_the_same_service_elsewhere(served: FakeChoreo, tmp_path: Path, way: str) -> None:
+    with checkout(served.url, tmp_path, SUBSCRIBER_SERVICE="tax" if way == "registry" else "") as shop:
+        if way == "static":
+            shop.environ["SUBSCRIBER_FALLBACK_URL"] = shop.url("tax", "")
+        shop.next = {**NEXT, "cart": "ship"}  # where nobody listens at all
+        shop.start("tax")
+        assert way == "static" or served.wait_until(lambda: "tax" in served.leases)
+        shop.start("cart")
+        job_id = shop.buy()
+        assert served.wait_until(lambda: served.task_named(job_id, "addTax") is not None)
+        assert eventually(lambda: [entry for _, entry in ledger(shop, "tax")] == ["done"])
+
+
 def test_a_kill_in_the_middle_of_the_work_loses_nothing(served: FakeChoreo, tmp_path: Path) -> None:
     with checkout(served.url, tmp_path, PAY_SLOW_EVERY="1", PAY_SLOW_SECONDS="0.8") as shop:
         shop.start(*NEXT)
@@ -128,8 +142,8 @@ def test_a_duplicate_event_does_nothing_twice(shop: Checkout, served: FakeChoreo
     assert cause is not None
     event_id = derived_id(job_id, "cart", "shop.checkout.started")
     headers = event_headers("shop.checkout.started", event_id, job_id, cause[0])
-    for _ in range(3):
-        reply = shop.http.post(shop.url("tax", "/events"), headers=headers, json={"currentPrice": 1.0})
+    for method, path in [("PUT", f"/events/{event_id}"), ("PUT", f"/events/{event_id}"), ("POST", "/events")]:
+        reply = shop.http.request(method, shop.url("tax", path), headers=headers, json={"currentPrice": 1.0})
         assert reply.status_code == 202
         assert (reply.headers["correlation-id"], reply.headers["request-id"]) == (job_id, cause[0])
     again = shop.http.post(shop.url("cart", "/checkouts"), json={"currentPrice": 7, "jobID": job_id})
@@ -266,6 +280,7 @@ def test_what_is_not_an_event_or_not_signed_is_refused(shop: Checkout) -> None:
     good = event_headers("shop.checkout.started", "1", job_id, task_id)
     for bad in ({"ce-specversion": "0.3"}, {"ce-type": "shop.other"}, {"correlation-id": "x"}, {"request-id": ""}):
         assert shop.http.post(shop.url("tax", "/events"), headers={**good, **bad}, json={}).status_code == 400
+    assert shop.http.put(shop.url("tax", "/events/2"), headers=good, json={}).status_code == 400
     nonsense: list[object] = [{}, {"items": []}, {"currentPrice": "a lot"}, {"currentPrice": -1}, {"items": [3]}, [1]]
     for checkout_body in nonsense:
         reply = shop.http.post(shop.url("cart", "/checkouts"), json=checkout_body)

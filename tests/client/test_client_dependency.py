@@ -153,7 +153,7 @@ def test_a_post_is_sent_once(world: World, failure: Answer) -> None:
 
 def test_what_is_no_url_is_out_at_once(world: World) -> None:
     assert isinstance(Dependency("ftp://given.test", static=SPARE, transport=world_of(200)).call("PUT"), httpx.Response)
-    for url in ("ftp://given.test", "http://\x00", "nothing", "http://127.0.0.1:99999"):
+    for url in ("ftp://given.test", "http://\x00", "nothing", f"http://{64 * chr(97)}.test"):
         dependency = Dependency(url, registry=lambda: ["http://[", "also nothing"])
         with closing(dependency), pytest.raises(GaveUp) as end:
             dependency.call("PUT")

@@ -2,10 +2,12 @@
 
 from collections import Counter
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from choreo_client.ladder import (
+    DEFAULT_POLICY,
+    ONE_ATTEMPT,
     Attempt,
     GiveUp,
     Location,
@@ -125,6 +127,7 @@ def test_who_asks_for_too_much_patience_loses_its_turn() -> None:
     assert move(asked) == StaticFallback(NOW, STATIC)
     assert move(asked, [GIVEN]) == GiveUp(Reason.EXHAUSTED, 10.0 + TICK)
     assert move(asked, [GIVEN], Policy(max_retry_after=11.0)) == Retry(at(10.0 + TICK), GIVEN)
+    assert move([attempt(GIVEN, 503)], [GIVEN], Policy(max_retry_after=0.0)) == Retry(at(0.5), GIVEN)
     assert move([*asked, attempt(STATIC, 503)], [GIVEN, STATIC], Policy(attempts=1)) == GiveUp(Reason.EXHAUSTED, 0.5)
 
 
@@ -181,6 +184,7 @@ def test_the_queue_has_its_window_and_its_first_replay() -> None:
         (1.0, DAY, None, 30.0, DAY),
         (1.0, 240.0, None, 30.0, 240.0),
         (1.0, 80.0, None, 10.0, 80.0),
+        (1.0, 4.0, None, 0.5, 4.0),
         (1.0, DAY, at(3600), 30.0, 3600.0),
         (1.0, 60.0, at(3600), 7.5, 60.0),
         (1.0, DAY, at(0.25), 0.25, 0.25),
@@ -188,6 +192,13 @@ def test_the_queue_has_its_window_and_its_first_replay() -> None:
         policy = Policy(attempts=1, replay_window=window)
         answer = move(failed, [GIVEN], policy, chance=chance, bound=bound)
         assert answer == Queue(at(first), at(until), "After 1 attempt, the last location answered 503.")
+
+
+@pytest.mark.parametrize("window", [TICK, 1.0, DAY])
+def test_a_queue_without_time_is_not_the_same_as_no_queue(window: float) -> None:
+    failed, once = [attempt(GIVEN, 503)], Policy(attempts=1)
+    assert move(failed, [GIVEN], once, bound=NOW) == GiveUp(Reason.EXHAUSTED, 0.5)
+    assert move(failed, [GIVEN], replace(once, replay_window=window), bound=NOW) == GiveUp(Reason.OUT_OF_TIME, 0.5)
 
 
 @pytest.mark.parametrize(("asked", "first"), [(29.0, 30.0), (31.0, 31.0), (3599.0, 3599.0), (1e12, 3600.0)])
@@ -249,6 +260,6 @@ def test_a_policy_must_make_sense(bad: dict[str, float]) -> None:
 
 def test_the_defaults_are_the_patterns() -> None:
     assert Policy() == Policy(3, 1.0, 30.0, 10.0, None, 0.0, 30.0, 900.0)
+    assert (Policy(), Policy(attempts=1)) == (DEFAULT_POLICY, ONE_ATTEMPT)
     zeros = Policy(1, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
     assert move([attempt(GIVEN, 503)], [GIVEN], zeros) == GiveUp(Reason.EXHAUSTED, 0.0)
-    assert UTC is NOW.tzinfo

@@ -35,7 +35,8 @@ def test_the_signature_is_the_reference_implementations(
 def test_the_reference_implementation_accepts_what_is_signed() -> None:
     now = int(datetime.now(UTC).timestamp())
     headers = signed_headers([OLD, NEW], "msg_1", now, BODY)
-    assert Webhook(NEW).verify(BODY, headers) == {"action": "revert"}
+    for secret in (OLD, NEW):
+        assert Webhook(secret).verify(BODY, headers) == {"action": "revert"}
 
 
 @given(secrets, message_ids, st.binary(), st.integers(-300, 300))
@@ -53,6 +54,47 @@ def test_too_old_or_too_new_is_refused(age: int) -> None:
 def test_either_side_may_rotate_its_secret_first() -> None:
     verify([OLD, NEW], signed_headers([OLD], "msg_1", NOW, BODY), BODY, NOW)
     verify([NEW], signed_headers([OLD, NEW], "msg_1", NOW, BODY), BODY, NOW)
+
+
+ROTATION = [
+    ([OLD], [OLD]),
+    ([OLD], [NEW, OLD]),  # the service knows the new one first
+    ([NEW, OLD], [NEW, OLD]),
+    ([OLD, NEW], [OLD]),  # or Choreo signs with both first
+    ([NEW], [OLD, NEW]),
+    ([NEW], [NEW]),
+]
+
+
+@pytest.mark.parametrize(("signing", "verifying"), ROTATION)
+def test_no_message_is_lost_at_any_step_of_a_rotation(signing: list[str], verifying: list[str]) -> None:
+    headers = signed_headers(signing, "msg_1", NOW, BODY)
+    assert len(headers["webhook-signature"].split()) == len(signing)
+    assert verify(verifying, headers, BODY, NOW) == "msg_1"
+    stranger = secret_of(b"s" * 24)
+    for unknown in ([stranger], []):
+        with pytest.raises(SignatureError):
+            verify(unknown, headers, BODY, NOW)
+    with pytest.raises(SignatureError):
+        verify(verifying, signed_headers([stranger], "msg_1", NOW, BODY), BODY, NOW)
+
+
+def test_an_old_secret_is_of_no_use_once_it_is_out() -> None:
+    with pytest.raises(SignatureError):
+        verify([NEW], signed_headers([OLD], "msg_1", NOW, BODY), BODY, NOW)
+    with pytest.raises(SignatureError):
+        verify([OLD], signed_headers([NEW], "msg_1", NOW, BODY), BODY, NOW)
+
+
+def test_signatures_of_other_schemes_are_passed_over() -> None:
+    headers = signed_headers([NEW], "msg_1", NOW, BODY)
+    mine = headers["webhook-signature"]
+    headers["webhook-signature"] = f"v1a,c29tZXRoaW5nIGVsc2U= {mine} v2,x"
+    assert verify([OLD, NEW], headers, BODY, NOW) == "msg_1"
+    for other in ("v1a", "v2", ""):
+        headers["webhook-signature"] = mine.replace("v1", other)
+        with pytest.raises(SignatureError):
+            verify([OLD, NEW], headers, BODY, NOW)
 
 
 def test_names_of_headers_are_read_in_any_case() -> None:
