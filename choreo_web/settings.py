@@ -1,7 +1,5 @@
 """Every setting of Choreo, read from the environment in this one file; a bad value stops the start and says why."""
 
-import secrets
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,6 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 from django.utils.csp import CSP
 
+from choreo_web.keys import kept_key
 from choreo_web.logs import configure as configure_logs
 from choreo_web.theme import INDIGO
 
@@ -53,24 +52,8 @@ def _url(name: str, default: str, schemes: set[str]) -> str:
     return value
 
 
-def _secret_key(folder: Path) -> str:
-    """The key from the environment, else one kept in the data folder so that ack links outlive a restart."""
-    if given := env.str("CHOREO_SECRET_KEY", default=""):
-        return str(given)
-    path = folder / "secret-key"
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        candidate = folder / f".secret-key-{secrets.token_hex(4)}"
-        candidate.touch(mode=0o600)
-        candidate.write_text(secrets.token_urlsafe(50))
-        with suppress(FileExistsError):
-            path.hardlink_to(candidate)  # atomic: of two processes that start at once, one key wins
-        candidate.unlink()
-    return path.read_text().strip()
-
-
 DATA_DIR = Path(env.str("CHOREO_DATA_DIR", default=str(BASE_DIR / "var"))).expanduser().resolve()
-SECRET_KEY = _secret_key(DATA_DIR)
+SECRET_KEY = env.str("CHOREO_SECRET_KEY", default="") or kept_key(DATA_DIR)
 SECRET_KEY_FALLBACKS = env.list("CHOREO_SECRET_KEY_FALLBACKS", default=[])
 DEBUG = _bool("CHOREO_DEBUG")
 
@@ -206,13 +189,8 @@ CELERY_BROKER_URL = REDIS_URL or "memory://localhost/"
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
     # Rows are the queue, so nothing waits for a lost message: redeliver early, and let no dead peer hold a socket. A
     # consumer whose broker is silent for longer than the health check's interval gets a new connection.
-    {
-        "visibility_timeout": 300,
-        "socket_timeout": 5,
-        "socket_connect_timeout": 2,
-        "socket_keepalive": True,
-        "health_check_interval": 5,
-    }
+    {"visibility_timeout": 300, "socket_timeout": 5, "socket_connect_timeout": 2, "socket_keepalive": True}
+    | {"health_check_interval": 5}
     if REDIS_URL
     else {"polling_interval": 0.05}
 )
