@@ -11,5 +11,8 @@ class ChoreoWebConfig(AppConfig):
     name = "choreo_web"
 
     def ready(self) -> None:
-        """Listen to the sweeps' ends; the module needs the models, which are there only now."""
+        """Listen to the sweeps' ends, to beat's start and to the end of workers; these modules need the models, which
+        are there only now."""
         import_module("choreo_web.sweep_marks")
+        import_module("choreo_web.last_calls")
+        import_module("choreo_web.stand_in")

@@ -14,3 +14,5 @@ urlpatterns = [
     path("", include("jobs.api.urls")),
     path("", include("escalation.api.urls")),
 ]
+
+handler500 = "choreo_web.error_pages.broken"

@@ -49,38 +49,88 @@ def wait_until(ready: Callable[[], bool], what: str, process: subprocess.Popen[b
         time.sleep(0.02)
 
 
-@contextmanager
-def postgresql(port: int) -> Iterator[str]:
-    """A throw-away PostgreSQL on `port`; yields the URL of its maintenance database."""
-    with _folder("choreo-postgresql-") as folder:
-        programs, data = _unpack(folder), folder / "data"
+class PostgreSQL:
+    """A throw-away PostgreSQL below `folder`, which can be stopped and started again with the same data."""
+
+    def __init__(self, folder: Path, port: int, *options: str) -> None:
+        self.folder = folder
+        self.url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
+        self.programs = _unpack(folder)
         if os.geteuid() == 0:
             shutil.chown(folder, _NOBODY)
         locale = ["--encoding=UTF8", "--locale-provider=builtin", "--locale=C.UTF-8"]
-        _run([programs / "initdb", "--no-sync", "--auth=trust", "--username=postgres", f"--pgdata={data}", *locale])
-        options = ["fsync=off", "full_page_writes=off", "synchronous_commit=off", "max_connections=200"]
-        options += [f"port={port}", "listen_addresses=127.0.0.1", f"unix_socket_directories={folder}"]
-        url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
-        process = _start([programs / "postgres", "-D", data, *(f"-c{option}" for option in options)], folder)
+        made = ["--no-sync", "--auth=trust", "--username=postgres", f"--pgdata={folder / 'data'}", *locale]
+        _run([self.programs / "initdb", *made])
+        self.options = ["fsync=off", "full_page_writes=off", "synchronous_commit=off", "max_connections=200"]
+        self.options += [f"port={port}", "listen_addresses=127.0.0.1", f"unix_socket_directories={folder}", *options]
+        self.start()
+
+    def start(self) -> None:
+        """Start it; returns when it answers."""
+        options = (f"-c{option}" for option in self.options)
+        self.process = _start([self.programs / "postgres", "-D", self.folder / "data", *options], self.folder)
+        wait_until(lambda: _answers_sql(self.url), f"PostgreSQL (log: {self.folder}/log)", self.process)
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """SIGINT: fast, clients are cut off instead of waited for. SIGQUIT: at once, as in a crash of the server."""
+        stop(self.process, how)
+
+
+@contextmanager
+def restartable_postgresql(port: int, *options: str) -> Iterator[PostgreSQL]:
+    """A PostgreSQL on `port` with further `options` ("name=value"), running until the block ends."""
+    with _folder("choreo-postgresql-") as folder:
+        server = PostgreSQL(folder, port, *options)
         try:
-            wait_until(lambda: _answers_sql(url), f"PostgreSQL (log: {folder}/log)", process)
-            yield url
+            yield server
         finally:
-            stop(process, signal.SIGINT)  # fast shutdown: clients are cut off instead of waited for
+            server.stop()
+
+
+@contextmanager
+def postgresql(port: int) -> Iterator[str]:
+    """A throw-away PostgreSQL on `port`; yields the URL of its maintenance database."""
+    with restartable_postgresql(port) as server:
+        yield server.url
+
+
+class Valkey:
+    """A throw-away Valkey on `port`, which can be stopped and started again, then empty."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self.folder = folder
+        self.port = port
+        self.url = f"redis://127.0.0.1:{port}/0"
+        self.start()
+
+    def start(self) -> None:
+        """Start it; returns when it answers."""
+        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        self.process = _start([get_binary_path(), *options, "--dir", str(self.folder)], self.folder)
+        wait_until(lambda: _answers_ping(self.url), "Valkey", self.process)
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
+        """End it, and let it keep nothing."""
+        stop(self.process, how)
+
+
+@contextmanager
+def restartable_valkey(port: int) -> Iterator[Valkey]:
+    """A Valkey on `port`, running until the block ends."""
+    with _folder("choreo-valkey-") as folder:
+        server = Valkey(folder, port)
+        try:
+            yield server
+        finally:
+            server.process.send_signal(signal.SIGCONT)  # whom a test has frozen could not end
+            server.stop()
 
 
 @contextmanager
 def valkey(port: int) -> Iterator[str]:
     """A throw-away Valkey on `port`; yields its URL."""
-    with _folder("choreo-valkey-") as folder:
-        options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-        process = _start([get_binary_path(), *options, "--dir", str(folder)], folder)
-        url = f"redis://127.0.0.1:{port}/0"
-        try:
-            wait_until(lambda: _answers_ping(url), "Valkey", process)
-            yield url
-        finally:
-            stop(process)
+    with restartable_valkey(port) as server:
+        yield server.url
 
 
 @contextmanager

@@ -70,6 +70,27 @@ class Choreo:
         eventually(lambda: self.is_ready(process), "/readyz is 200")
         return process
 
+    def start_three(
+        self, *worker_options: str, environments: Mapping[str, Mapping[str, str]] | None = None
+    ) -> dict[str, subprocess.Popen[bytes]]:
+        """Web, worker and beat as in production, on a migrated database; returns when it is ready.
+
+        `environments` holds what one of the three has in its environment beside the rest.
+        """
+        self.environment["CHOREO_PUBLIC_URL"] = self.url
+        self.manage("migrate")
+        celery = ["-m", "celery", "-A", "choreo_web"]
+        granian = ["-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(self.port)]
+        commands = {
+            "web": [*granian, "--blocking-threads", "4", "choreo_web.wsgi:application"],
+            "worker": [*celery, "worker", "--concurrency", "2", "--loglevel", "WARNING", *worker_options],
+            "beat": [*celery, "beat", "--loglevel", "WARNING"],
+        }
+        own = environments or {}
+        started = {name: self.start(*command, **own.get(name, {})) for name, command in commands.items()}
+        eventually(lambda: self.is_ready(*started.values()), "/readyz is 200")
+        return started
+
     def is_ready(self, *processes: subprocess.Popen[bytes]) -> bool:
         """Does /readyz say 200? AssertionError with the log when one of the processes is gone."""
         for process in processes:

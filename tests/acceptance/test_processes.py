@@ -15,16 +15,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.peer]
 def test_web_worker_and_beat_revert_a_job_over_its_max_ttl(tmp_path: Path, fresh_database: str, redis_url: str) -> None:
     servers = {"DATABASE_URL": fresh_database, "REDIS_URL": redis_url, "CHOREO_ALLOW_PRIVATE_CALLBACKS": "true"}
     with Undoer() as undoer, installation(tmp_path, **servers) as choreo:
-        choreo.environment["CHOREO_PUBLIC_URL"] = choreo.url
-        choreo.manage("migrate")
-        web = ["--interface", "wsgi", "--host", "127.0.0.1", "--port", str(choreo.port)]
-        web += ["--blocking-threads", "4", "choreo_web.wsgi:application"]
-        processes = [
-            choreo.start("-m", "granian", *web),
-            choreo.start("-m", "celery", "-A", "choreo_web", "worker", "--concurrency", "2", "--loglevel", "WARNING"),
-            choreo.start("-m", "celery", "-A", "choreo_web", "beat", "--loglevel", "WARNING"),
-        ]
-        eventually(lambda: choreo.is_ready(*processes), "/readyz is 200")
+        processes = list(choreo.start_three().values())
         assert first_job(choreo)["jobStatus"] == "completed"
         api = choreo.service("cart")
         job, task = uuid4(), uuid4()
