@@ -13,7 +13,7 @@ from jobs.services import calls, locks
 
 log = structlog.get_logger(__name__)
 
-_lock = threading.Condition()
+_lock = threading.Condition(threading.RLock())
 _running = 0
 
 
@@ -46,24 +46,33 @@ def wait_for_one(seconds: float) -> None:
 
 
 def _start_one(now_fn: Callable[[], datetime]) -> bool:
-    global _running
     with _lock:
         if _running >= settings.CHOREO_CALL_THREADS:
             return False
-        _running += 1
-    threading.Thread(target=_make_calls, args=(now_fn,), name="caller", daemon=True).start()
+        _count(+1)
+    try:
+        threading.Thread(target=_make_calls, args=(now_fn,), name="caller", daemon=True).start()
+    except RuntimeError:  # the system gives no more threads: those that run go on to the next calls
+        _count(-1)
+        return False
     return True
 
 
 def _make_calls(now_fn: Callable[[], datetime]) -> None:
-    global _running
     try:
         close_old_connections()
         calls.run_due(now_fn)
     except Exception:  # the database is away, say: the next sweep starts again
         log.exception("a caller ended by a fault")
     finally:
-        connection.close()
-        with _lock:
-            _running -= 1
-            _lock.notify_all()
+        try:
+            connection.close()
+        finally:
+            _count(-1)
+
+
+def _count(change: int) -> None:
+    global _running
+    with _lock:
+        _running += change
+        _lock.notify_all()

@@ -35,6 +35,7 @@ MAY_SLEEP = {
     "tests/acceptance/choreo.py": "waits for Choreo's processes",
     "tests/client/checkout.py": "waits for the example's processes",
     "tests/client/test_checkout_processes.py": "waits for the example's processes",
+    "tests/faults/scene.py": "keeps a server away for as long as the promise says",
     "tests/jobs/test_outbound_guard.py": "is the resolver that hangs",
     "tests/transports/test_kannel.py": "waits for Kannel",
 }
