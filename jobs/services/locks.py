@@ -7,7 +7,6 @@ row first, so that no two writers of one job can meet in another order. SQLite h
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
-from itertools import count
 from uuid import UUID, uuid4
 
 from django.conf import settings
@@ -60,9 +59,12 @@ def claim_call(now: datetime, lease: timedelta) -> Call | None:
         call = due_calls(now, free).order_by("next_at", "id").first()
         if call is None:
             return None
+        slot = _free_slot(call)
+        if slot is None:  # others took what was left of its slots a moment ago
+            continue
         try:
             with transaction.atomic():
-                return _take(call, _free_slot(call.service_id), now + lease)
+                return _take(call, slot, now + lease)
         except IntegrityError:  # another worker took this slot a moment ago
             continue
     return None
@@ -79,15 +81,21 @@ def due_calls(now: datetime, calls: QuerySet[Call]) -> QuerySet[Call]:
     busy = [
         service
         for service, failing_since, number in running.annotate(number=Count("id")).order_by()
-        if number >= (1 if failing_since else settings.CHOREO_CALLS_PER_SERVICE)
+        if number >= _slots(failing_since)
     ]
     return calls.filter(status__in=CALL_WAITS, next_at__lte=now).exclude(service__in=busy)
 
 
-def _free_slot(service_id: int) -> int:
-    running = Call.objects.filter(service=service_id, status=CallStatus.RUNNING)
+def _slots(failing_since: datetime | None) -> int:
+    return 1 if failing_since else int(settings.CHOREO_CALLS_PER_SERVICE)
+
+
+def _free_slot(call: Call) -> int | None:
+    """The lowest slot of the call's service that nobody has, None if there is none. Two that find the same one cannot
+    both have it, so that there are never more calls at once than slots."""
+    running = Call.objects.filter(service=call.service_id, status=CallStatus.RUNNING)
     taken = set(running.values_list("slot", flat=True))
-    return next(slot for slot in count() if slot not in taken)
+    return next((slot for slot in range(_slots(call.task.service.failing_since)) if slot not in taken), None)
 
 
 def _take(call: Call, slot: int | None, lease_until: datetime) -> Call:

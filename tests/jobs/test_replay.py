@@ -296,6 +296,17 @@ def test_a_service_that_fails_gets_one_call_at_a_time_until_it_answers(scene: Sc
     assert claim(scene.clock.now) is not None
 
 
+def test_a_worker_that_finds_the_last_slot_taken_takes_none(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It had looked before another worker's claim was there to be seen."""
+    queue_up(scene, 2)
+    replay.release(scene.service.pk, scene.clock())
+    assert claim(scene.clock.now) is not None
+    everything = Call.objects.filter(status=CallStatus.QUEUED)
+    looked = iter([everything, everything.none()])
+    monkeypatch.setattr(locks, "due_calls", lambda now, calls: next(looked))
+    assert claim(scene.clock.now) is None
+
+
 def test_the_slot_of_a_worker_that_died_is_taken_over_with_its_call(scene: Scene) -> None:
     queue_up(scene, 2)
     replay.release(scene.service.pk, scene.clock())
