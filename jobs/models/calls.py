@@ -15,7 +15,8 @@ class Call(models.Model):
     """One cancel or one revert that a task needs: at most one of each, whatever happens.
 
     Due at `next_at` while `pending` or `queued`; owned by a worker until `lease_until` while `running`; then `done` or
-    `failed`. `idempotency_key` is the same for every attempt. `poll_url` is where a 202 said the outcome will be.
+    `failed`. `idempotency_key` is the same for every attempt since `created_at`; late work may need a revert of its own
+    under a new one. `poll_url` is where a 202 said the outcome will be.
 
     `queued` is the replay queue: since `queued_at`, because of `queue_reason`, until `give_up_at`. While a call runs it
     has one of its service's slots, so that no service ever gets more than so many at once. Until `holds_until` (None:

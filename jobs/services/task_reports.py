@@ -223,7 +223,7 @@ def _record_late_work(report: _Report, task: Task | None) -> None:
         return
     if task is None:
         task = _create(report, late=True)
-    elif task.late_at is None and task.status != TaskStatus.REVERT_FAILED and not _was_in_time(task):
+    elif task.late_at is None and not _was_in_time(task):
         _mark_late(report, task, asked)
     else:
         return
@@ -231,10 +231,13 @@ def _record_late_work(report: _Report, task: Task | None) -> None:
 
 
 def _was_in_time(task: Task) -> bool:
-    """Did its result come before the job was cancelled? Then this is a repeat, and its revert is known of."""
+    """Did its result come before the job was cancelled? Then this is a repeat, and its revert is known of.
+
+    That it outlived its max TTL is no result: it may be at work still.
+    """
     told = Q(kind=EventKind.TASK_CREATED, data__status__in=_WORK_DONE)
     told |= Q(kind=EventKind.TASK_STATUS, data__new__in=_WORK_DONE)
-    return task.events.filter(told).exists()
+    return task.events.filter(told).exclude(actor=history.CHOREO).exists()
 
 
 def _mark_late(report: _Report, task: Task, asked: TaskStatus) -> None:
@@ -243,14 +246,35 @@ def _mark_late(report: _Report, task: Task, asked: TaskStatus) -> None:
     task.late_at = report.now
     task.started_at = task.started_at or report.now
     task.save(update_fields=["late_at", "started_at", "state_changed"])
-    history.record(
-        report.job, EventKind.TASK_LATE, actor=report.service.name, now=report.now, task=task, reported=asked
-    )
+    _tell_of_late_work(report, task, asked)
     if task.status == TaskStatus.WORKING:
         move_task(task, asked, actor=report.service.name, now=report.now)
     elif task.status == TaskStatus.REVERTED and _found_nothing(task):
         move_task(task, TaskStatus.REVERTING, actor=history.CHOREO, now=report.now, why="late work")
         undo.begin_call(task, CallAction.REVERT, report.now, new_key=True)
+
+
+def _tell_of_late_work(report: _Report, task: Task, asked: TaskStatus) -> None:
+    """In the history; and, if an operator has said that the task is undone, to a human. Whether it was this work that
+    was undone by hand nobody can know here, and a revert might undo it twice."""
+    help_with: dict[str, Any] = {}
+    if task.status == TaskStatus.REVERTED and _was_marked(task):
+        help_with = {"cause": Cause.HALTING_ERROR, "title": f"{task.name} was done after it was marked undone by hand"}
+    history.record(
+        report.job,
+        EventKind.TASK_LATE,
+        actor=report.service.name,
+        now=report.now,
+        task=task,
+        reported=asked,
+        **help_with,
+    )
+
+
+def _was_marked(task: Task) -> bool:
+    """Is it reverted on an operator's word, given before this result came to light?"""
+    marked = task.events.filter(kind=EventKind.TASK_STATUS, data__new=TaskStatus.REVERTED).order_by("-id").first()
+    return marked is not None and "note" in marked.data
 
 
 def _found_nothing(task: Task) -> bool:

@@ -93,7 +93,7 @@ def settle_call(call_id: int, lease_token: UUID, *, done: bool, outcome: str, no
         if call.status != CallStatus.RUNNING or call.lease_token != lease_token:
             return False
         call.task.job = job
-        if done and outcome == NOTHING_TO_UNDO and _work_came_meanwhile(call):
+        if done and outcome == NOTHING_TO_UNDO and _may_be_stale(call):
             begin_call(call.task, CallAction(call.action), now, new_key=True)
             return True
         _close(call, CallStatus.DONE if done else CallStatus.FAILED, outcome, now)
@@ -125,7 +125,7 @@ def begin_call(task: Task, action: CallAction, now: datetime, *, new_key: bool =
     Call.objects.update_or_create(
         task=task,
         action=action,
-        defaults=_FRESH | begun | ({"idempotency_key": uuid4()} if new_key else {}),
+        defaults=_FRESH | begun | ({"idempotency_key": uuid4(), "created_at": now} if new_key else {}),
         create_defaults={"job": task.job, "service": task.service, "created_at": now, **begun},
     )
     wake_after_commit("jobs.sweep_calls")
@@ -215,9 +215,12 @@ def _fails_already(task: Task) -> bool:
     return calls.filter(holds_until=None).exclude(task=task).exists()
 
 
-def _work_came_meanwhile(call: Call) -> bool:
-    """Did the late result arrive after the attempt that found nothing to revert had begun?"""
+def _may_be_stale(call: Call) -> bool:
+    """May this "nothing to undo" be what the service said before the late work came, kept under the key and repeated?
+
+    So it may if any attempt under this key had begun before: its answer may have been lost, and given again to a later
+    one. Under a key that was made since, the answer is what it says.
+    """
     if call.action != CallAction.REVERT or call.task.late_at is None:
         return False
-    last = call.attempts.order_by("-id").values_list("started_at", flat=True).first()
-    return last is not None and last < call.task.late_at
+    return call.attempts.filter(started_at__gte=call.created_at, started_at__lt=call.task.late_at).exists()

@@ -67,6 +67,7 @@ class Visitor:
 
     def violations(self, within: str = "#content") -> list[str]:
         """What axe finds against WCAG 2.2 AA in the page's own content (Unfold's frame is Unfold's), or in a part."""
+        self.page.evaluate("Promise.all(document.getAnimations().map(one => one.finished.catch(() => null)))")
         options = {"runOnly": {"type": "tag", "values": WCAG}}
         found = Axe().run(self.page, context=within, options=options).response["violations"]
         return [f"{rule['id']}: {node['html'][:150]}" for rule in found for node in rule["nodes"]]

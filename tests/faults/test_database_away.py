@@ -70,7 +70,15 @@ def test_every_resource_says_503_and_when_to_try_again(error: Exception) -> None
         assert str(error) not in answer.text
 
 
-@pytest.mark.parametrize("path", ["/admin/", "/admin/jobs/job/", f"/admin/jobs/job/{JOB}/change/", "/ack/abc.def"])
+PAGES = {
+    "dashboard": "/admin/",
+    "list": "/admin/jobs/job/",
+    "job": f"/admin/jobs/job/{JOB}/change/",
+    "ack": "/ack/abc.def",
+}
+
+
+@pytest.mark.parametrize("path", PAGES.values(), ids=PAGES.keys())
 def test_a_person_sees_a_page_that_can_be_read(path: str) -> None:
     client = operator()
     client.raise_request_exception = False
