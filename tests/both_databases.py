@@ -46,7 +46,10 @@ def uses_database(item: pytest.Item) -> bool:
 
 
 def is_for_either(item: pytest.Item) -> bool:
-    """True for a test that runs once, and no matter beside which database."""
+    """True for a test that runs once, and no matter beside which database; those that start whole installations stay
+    with the first pass, which would else have too little to do."""
+    if "acceptance" in item.path.parts:
+        return False
     fixtures = set(getattr(item, "fixturenames", ()))
     bound = item.get_closest_marker("django_db") or fixtures & _DATABASE_FIXTURES
     return not bound and not any(item.get_closest_marker(name) for name in ("browser", "peer", "proof"))
@@ -104,10 +107,12 @@ class FirstPass:
             command += ["-o", f"cache_dir={folder / 'cache'}"]
         if (seed := self.config.getoption("randomly_seed", default=None)) is not None:
             command.append(f"--randomly-seed={seed}")
+        # Not this pass's own server: what the tests of test runs do there would be done to the tests of this pass.
+        kept = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
         with (folder / "output").open("wb") as output:
             return subprocess.Popen(
                 command,
-                env=os.environ | {"CHOREO_TEST_DATABASE": "sqlite"},
+                env=kept | {"CHOREO_TEST_DATABASE": "sqlite"},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
