@@ -1,9 +1,8 @@
 """Plain `pytest` runs on PostgreSQL, and the tests that use the database run once more on SQLite.
 
 The second pass is a pytest of its own, because the database is chosen before Django reads its settings; it runs beside
-the first one, and takes the tests that use no database off its hands, so that both cores have work. What it reports is
-told here as if it had run here, so that one summary and one exit code cover both. `CHOREO_TEST_DATABASE=postgresql` or
-`=sqlite` runs one pass alone. Why so: docs/decisions/test-databases.md.
+the first one. What it reports is told here as if it had run here, so that one summary and one exit code cover both.
+`CHOREO_TEST_DATABASE=postgresql` or `=sqlite` runs one pass alone. Why so: docs/decisions/test-databases.md.
 """
 
 import json
@@ -20,7 +19,6 @@ import pytest
 from tests.servers import end_with_parent, stop
 
 _ONE_IS_ENOUGH = ("browser", "slow", "peer", "proof")
-_DATABASE_FIXTURES = {"db", "transactional_db", "live_server", "django_db_setup", "django_db_serialized_rollback"}
 _ENDED_IN_GOOD_ORDER = {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
 
 
@@ -45,19 +43,8 @@ def uses_database(item: pytest.Item) -> bool:
     return (marked or "db" in fixtures or "transactional_db" in fixtures) and not one_is_enough
 
 
-def is_for_either(item: pytest.Item) -> bool:
-    """True for a test that runs once, and no matter beside which database; those that start whole installations stay
-    with the first pass, which would else have too little to do."""
-    if "acceptance" in item.path.parts:
-        return False
-    fixtures = set(getattr(item, "fixturenames", ()))
-    bound = item.get_closest_marker("django_db") or fixtures & _DATABASE_FIXTURES
-    return not bound and not any(item.get_closest_marker(name) for name in ("browser", "peer", "proof"))
-
-
 class SecondPass:
-    """The pass on SQLite: keeps the tests that use the database and those that use none, and writes a report of each,
-    one JSON a line."""
+    """The pass on SQLite: keeps the tests that use the database, and writes a report of each, one JSON a line."""
 
     def __init__(self, config: pytest.Config, reports: TextIO) -> None:
         self.config = config
@@ -65,7 +52,7 @@ class SecondPass:
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        items[:] = [item for item in items if uses_database(item) or is_for_either(item)]
+        items[:] = [item for item in items if uses_database(item)]
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         data = self.config.hook.pytest_report_to_serializable(config=self.config, report=report)
@@ -77,18 +64,14 @@ class FirstPass:
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
-        self.on_both: set[str] = set()
         self.expected: set[str] = set()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, bool, bool]:
-        self.on_both = {item.nodeid for item in session.items if uses_database(item)}
-        if not self.on_both or session.testsfailed:
+        self.expected = {item.nodeid for item in session.items if uses_database(item)}
+        if not self.expected or session.testsfailed:
             return (yield)
-        handed_over = {item.nodeid for item in session.items if is_for_either(item)}
-        session.items[:] = [item for item in session.items if item.nodeid not in handed_over]
-        self.expected = self.on_both | handed_over
-        session.testscollected += len(self.on_both)  # so that the progress ends at 100 %
+        session.testscollected += len(self.expected)  # so that the progress ends at 100 %
         with tempfile.TemporaryDirectory(prefix="choreo-second-pass-") as name:
             folder = Path(name)
             process = self._start(folder)
@@ -107,12 +90,10 @@ class FirstPass:
             command += ["-o", f"cache_dir={folder / 'cache'}"]
         if (seed := self.config.getoption("randomly_seed", default=None)) is not None:
             command.append(f"--randomly-seed={seed}")
-        # Not this pass's own server: what the tests of test runs do there would be done to the tests of this pass.
-        kept = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
         with (folder / "output").open("wb") as output:
             return subprocess.Popen(
                 command,
-                env=kept | {"CHOREO_TEST_DATABASE": "sqlite"},
+                env=os.environ | {"CHOREO_TEST_DATABASE": "sqlite"},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -128,8 +109,7 @@ class FirstPass:
             if isinstance(report.longrepr, list):
                 report.longrepr = tuple(report.longrepr)  # of a skipped test; JSON has no tuples
             told.add(report.nodeid)
-            if report.nodeid in self.on_both:
-                report.nodeid += " [sqlite]"
+            report.nodeid += " [sqlite]"
             self.config.hook.pytest_runtest_logreport(report=report)
         stopped_early = self.config.getvalue("maxfail") and code == pytest.ExitCode.TESTS_FAILED
         if code not in _ENDED_IN_GOOD_ORDER or (self.expected - told and not stopped_early):
